@@ -1,0 +1,201 @@
+#include "layers/blob.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#include "layers/path.h"
+#include "layers/scope.h"
+
+struct blob_writer {
+	struct store *store;
+	struct store_temp temp;
+	struct sha256 hash;
+	int64_t size;
+	int fd;
+};
+
+struct blob_writer *blob_begin(struct store *s, struct error *e)
+{
+	struct blob_writer *w = calloc(1, sizeof *w);
+
+	if (!w) {
+		error_memory(e);
+		return NULL;
+	}
+	w->store = s;
+	w->fd = store_temp_file(s, &w->temp, e);
+	if (w->fd < 0) {
+		free(w);
+		return NULL;
+	}
+	sha256_begin(&w->hash);
+	return w;
+}
+
+int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, struct error *e)
+{
+	if (path_write_all(w->fd, data, size, e) < 0)
+		return error_context(e, "%s/tmp", store_path(w->store));
+	w->size += (int64_t)size;
+	return 0;
+}
+
+int blob_write(struct blob_writer *w, const void *data, size_t size, struct error *e)
+{
+	sha256_add(&w->hash, data, size);
+	return blob_write_unhashed(w, data, size, e);
+}
+
+int blob_copy_unhashed(struct blob_writer *w, int fd, int64_t offset, int64_t size,
+                       struct error *e)
+{
+	off_t from = offset;
+
+	while (size > 0) {
+		ssize_t n = copy_file_range(fd, &from, w->fd, NULL, (size_t)size, 0);
+
+		if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS))
+			n = sendfile(w->fd, fd, &from, (size_t)size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(e, "%s/tmp: write", store_path(w->store));
+		if (n == 0)
+			return error_set(e, ERROR_INPUT, "a file shrank while it was read");
+		size -= n;
+		w->size += n;
+	}
+	return 0;
+}
+
+int64_t blob_written(const struct blob_writer *w)
+{
+	return w->size;
+}
+
+int blob_writer_fd(const struct blob_writer *w)
+{
+	return w->fd;
+}
+
+void blob_discard(struct blob_writer *w)
+{
+	if (!w)
+		return;
+	close(w->fd);
+	store_discard(&w->temp);
+	free(w);
+}
+
+int64_t blob_commit_as(struct blob_writer *w, const struct digest *known, struct error *e)
+{
+	char name[DIGEST_HEX + 1];
+	int64_t size = w->size;
+	int result = 0;
+
+	digest_hex(known, name);
+	if (fchmod(w->fd, 0400) < 0 || close(w->fd) < 0) {
+		result = error_errno(e, "write %s/blobs/sha256/%s", store_path(w->store), name);
+		store_discard(&w->temp);
+	} else {
+		result = store_keep(w->store, &w->temp, STORE_BLOBS, name, e);
+	}
+	free(w);
+	return result < 0 ? -1 : size;
+}
+
+int64_t blob_commit(struct blob_writer *w, const struct digest *want, struct digest *got,
+                    struct error *e)
+{
+	struct digest found;
+
+	sha256_end(&w->hash, &found);
+	if (got)
+		*got = found;
+	if (want && !digest_equal(want, &found)) {
+		char is[DIGEST_TEXT], wanted[DIGEST_TEXT];
+
+		blob_discard(w);
+		return error_set(e, ERROR_CORRUPT, "digest mismatch: expected %s, got %s",
+		                 digest_format(want, wanted), digest_format(&found, is));
+	}
+	return blob_commit_as(w, &found, e);
+}
+
+int blob_put(struct store *s, const void *data, size_t size, struct digest *d, struct error *e)
+{
+	struct blob_writer *w;
+
+	digest_of(data, size, d);
+	if (blob_has(s, d, (int64_t)size))
+		return 0;
+	w = blob_begin(s, e);
+	if (!w)
+		return -1;
+	if (blob_write_unhashed(w, data, size, e) < 0) {
+		blob_discard(w);
+		return -1;
+	}
+	return blob_commit_as(w, d, e) < 0 ? -1 : 0;
+}
+
+int blob_open(struct store *s, const struct digest *d, int64_t size, struct error *e)
+{
+	char name[DIGEST_HEX + 1];
+	auto_close int fd = store_find(s, STORE_BLOBS, digest_hex(d, name), O_RDONLY, e);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0)
+		return error_errno(e, "stat blob %s", name);
+	if (!S_ISREG(st.st_mode) || (size >= 0 && st.st_size != size))
+		return error_set(e, ERROR_CORRUPT, "%s/blobs/sha256/%s is %lld bytes, not %lld",
+		                 store_path(s), name, (long long)st.st_size, (long long)size);
+	return take_fd(&fd);
+}
+
+bool blob_has(struct store *s, const struct digest *d, int64_t size)
+{
+	struct error ignored;
+	auto_close int fd = blob_open(s, d, size, &ignored);
+
+	return fd >= 0;
+}
+
+char *blob_read(struct store *s, const struct digest *d, size_t limit, size_t *size,
+                struct error *e)
+{
+	auto_close int fd = blob_open(s, d, -1, e);
+	auto_free char *data = NULL;
+	struct digest found;
+	char name[DIGEST_HEX + 1];
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0)
+		return NULL;
+	digest_hex(d, name);
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size > limit) {
+		error_set(e, ERROR_CORRUPT, "blob %s is larger than %zu bytes", name, limit);
+		return NULL;
+	}
+	data = malloc((size_t)st.st_size + 1);
+	if (!data) {
+		error_memory(e);
+		return NULL;
+	}
+	n = pread(fd, data, (size_t)st.st_size, 0);
+	digest_of(data, n < 0 ? 0 : (size_t)n, &found);
+	if (n != st.st_size || !digest_equal(d, &found)) {
+		error_set(e, ERROR_CORRUPT, "blob %s in %s is damaged", name, store_path(s));
+		return NULL;
+	}
+	data[n] = '\0';
+	if (size)
+		*size = (size_t)n;
+	return take_pointer(&data);
+}

@@ -1,0 +1,55 @@
+/* Blobs: files named by the SHA-256 of what they hold.
+ *
+ * A blob is absent or complete: writers fill a temporary file and rename it, so two writers of the
+ * same bytes both succeed. What a blob means (layer, config, manifest) is not known here.
+ *
+ * Threads: a store may be shared; a writer belongs to one thread.
+ * Source: OCI image-spec 1.1, image-layout.md "Blobs", descriptor.md "Verification".
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "layers/digest.h"
+#include "layers/store.h"
+
+struct blob_writer;
+
+struct blob_writer *blob_begin(struct store *s, struct error *e);
+
+/* Write SIZE bytes, hashing them on the way. On failure W must still be discarded. */
+int blob_write(struct blob_writer *w, const void *data, size_t size, struct error *e);
+
+/* Write bytes whose digest the caller computes himself: blob_commit_as takes it on trust. */
+int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, struct error *e);
+
+/* The same for SIZE bytes of the file FD from OFFSET on, moved by the kernel where it can (shared
+ * extents, no copy through us). Less than SIZE there is ERROR_INPUT. */
+int blob_copy_unhashed(struct blob_writer *w, int fd, int64_t offset, int64_t size,
+                       struct error *e);
+
+/* The bytes written so far, and the descriptor they are in (borrowed). */
+int64_t blob_written(const struct blob_writer *w);
+int blob_writer_fd(const struct blob_writer *w);
+
+/* Finish W: compare its bytes with WANT and give them their name.
+ *
+ * WANT may be NULL when nobody knows the digest beforehand; GOT (may be NULL) receives it.
+ * Consumes W in every case. Returns the size in bytes, or -1 and E:
+ * ERROR_CORRUPT when the bytes are not WANT's (nothing is kept), else ERROR_SYSTEM.
+ */
+int64_t blob_commit(struct blob_writer *w, const struct digest *want, struct digest *got,
+                    struct error *e);
+int64_t blob_commit_as(struct blob_writer *w, const struct digest *known, struct error *e);
+void blob_discard(struct blob_writer *w);
+
+/* Bytes from memory to a blob. */
+int blob_put(struct store *s, const void *data, size_t size, struct digest *d, struct error *e);
+
+/* Open for reading. ERROR_NOT_FOUND when absent, ERROR_CORRUPT when SIZE (unless -1) differs. */
+int blob_open(struct store *s, const struct digest *d, int64_t size, struct error *e);
+bool blob_has(struct store *s, const struct digest *d, int64_t size);
+
+/* A whole small blob, digest verified, NUL added; at most LIMIT bytes; the caller frees it. */
+char *blob_read(struct store *s, const struct digest *d, size_t limit, size_t *size,
+                struct error *e);

@@ -1,0 +1,489 @@
+#include "layers/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "layers/path.h"
+#include "layers/scope.h"
+
+/* Records and names are small; a larger file in their place is not ours. */
+#define RECORD_SIZE_MAX (64 << 20)
+#define NAME_SIZE 96
+
+static const char *const rooms[STORE_ROOMS] = {
+	[STORE_BLOBS] = "blobs/sha256", [STORE_TABLES] = "tables",     [STORE_TREES] = "trees",
+	[STORE_STEPS] = "steps",        [STORE_IMAGES] = "images",     [STORE_CONTEXTS] = "contexts",
+	[STORE_MOUNTS] = "mounts",      [STORE_LOCKS] = "locks",
+};
+
+struct unsynced {
+	enum store_room room;
+	char name[NAME_SIZE];
+};
+
+struct store {
+	char *path;
+	int root, tmp;
+	int final[STORE_ROOMS];
+	int boot[STORE_ROOMS]; /* the same rooms below tmp/BOOT, -1 until needed */
+	char boot_id[40];
+
+	pthread_mutex_t mutex; /* guards all below */
+	int own;               /* tmp/PID.N with its lock, -1 until the first temporary file */
+	char own_name[32];
+	struct unsynced *unsynced;
+	size_t count, capacity;
+	atomic_uint next;
+};
+
+static char *default_path(void)
+{
+	const char *root = getenv("CAIRN_ROOT"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	char *path = NULL;
+
+	if (root && *root)
+		return strdup(root);
+	if (geteuid() == 0)
+		return strdup("/var/lib/cairn");
+	if (data && data[0] == '/')
+		return asprintf(&path, "%s/cairn", data) < 0 ? NULL : path;
+	if (home && home[0] == '/')
+		return asprintf(&path, "%s/.local/share/cairn", home) < 0 ? NULL : path;
+	return NULL;
+}
+
+static int open_room(int at, const char *name, struct error *e)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return error_errno(e, "open %s", name);
+	return path_make_dirs(at, name, 0700, e);
+}
+
+/* What processes that are gone left behind: their folders are not locked any more, and other
+ * boots' unsynced files cannot be trusted. */
+static void sweep(struct store *s)
+{
+	DIR *stream = fdopendir(openat(s->tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct error ignored;
+
+	if (!stream)
+		return;
+	for (struct dirent *entry; (entry = readdir(stream));) {
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, s->boot_id) == 0)
+			continue;
+		auto_close int fd = openat(s->tmp, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+			path_remove(s->tmp, entry->d_name, &ignored);
+	}
+	closedir(stream);
+}
+
+static int read_boot_id(struct store *s)
+{
+	auto_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, s->boot_id, 36);
+
+	/* Without /proc nobody can tell boots apart: what is unsynced is this process's only. */
+	if (n != 36)
+		snprintf(s->boot_id, sizeof s->boot_id, "process-%d", getpid());
+	return 0;
+}
+
+static int open_all(struct store *s, struct error *e)
+{
+	s->root = path_make_dirs(AT_FDCWD, s->path, 0700, e);
+	if (s->root < 0)
+		return -1;
+	s->tmp = open_room(s->root, "tmp", e);
+	if (s->tmp < 0)
+		return -1;
+	for (int i = 0; i < STORE_ROOMS; i++) {
+		s->final[i] = open_room(s->root, rooms[i], e);
+		if (s->final[i] < 0)
+			return -1;
+	}
+	read_boot_id(s);
+	sweep(s);
+	return 0;
+}
+
+struct store *store_open(const char *path, struct error *e)
+{
+	struct store *s = calloc(1, sizeof *s);
+
+	if (!s) {
+		error_memory(e);
+		return NULL;
+	}
+	s->root = s->tmp = s->own = -1;
+	for (int i = 0; i < STORE_ROOMS; i++)
+		s->final[i] = s->boot[i] = -1;
+	pthread_mutex_init(&s->mutex, NULL);
+	s->path = path ? realpath(path, NULL) : NULL;
+	if (!s->path)
+		s->path = path ? strdup(path) : default_path();
+	if (!s->path) {
+		error_set(e, ERROR_INPUT, "no place for the store: set CAIRN_ROOT or HOME");
+		store_close(s);
+		return NULL;
+	}
+	if (open_all(s, e) < 0) {
+		error_context(e, "the store %s", s->path);
+		store_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+void store_close(struct store *s)
+{
+	struct error ignored;
+
+	if (!s)
+		return;
+	if (s->own >= 0) {
+		path_remove(s->tmp, s->own_name, &ignored);
+		close(s->own);
+	}
+	for (int i = 0; i < STORE_ROOMS; i++) {
+		if (s->final[i] >= 0)
+			close(s->final[i]);
+		if (s->boot[i] >= 0)
+			close(s->boot[i]);
+	}
+	if (s->tmp >= 0)
+		close(s->tmp);
+	if (s->root >= 0)
+		close(s->root);
+	pthread_mutex_destroy(&s->mutex);
+	free(s->unsynced);
+	free(s->path);
+	free(s);
+}
+
+const char *store_path(const struct store *s)
+{
+	return s->path;
+}
+
+/* The unsynced twin of ROOM. Called with the mutex held. */
+static int boot_room(struct store *s, enum store_room room, bool make, struct error *e)
+{
+	char name[NAME_SIZE];
+
+	if (s->boot[room] >= 0)
+		return s->boot[room];
+	snprintf(name, sizeof name, "%s/%s", s->boot_id, rooms[room]);
+	s->boot[room] = make ? open_room(s->tmp, name, e)
+	                     : openat(s->tmp, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return s->boot[room];
+}
+
+static int remember(struct store *s, enum store_room room, const char *name, struct error *e)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->unsynced[i].room == room && strcmp(s->unsynced[i].name, name) == 0)
+			return 0;
+	if (s->count == s->capacity) {
+		size_t capacity = s->capacity ? 2 * s->capacity : 32;
+		struct unsynced *grown = reallocarray(s->unsynced, capacity, sizeof *grown);
+
+		if (!grown)
+			return error_memory(e);
+		s->unsynced = grown;
+		s->capacity = capacity;
+	}
+	s->unsynced[s->count].room = room;
+	snprintf(s->unsynced[s->count++].name, NAME_SIZE, "%s", name);
+	return 0;
+}
+
+int store_find(struct store *s, enum store_room room, const char *name, int flags, struct error *e)
+{
+	int fd = openat(s->final[room], name, flags | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT) {
+		pthread_mutex_lock(&s->mutex);
+		int dir = boot_room(s, room, false, e);
+
+		fd = dir < 0 ? -1 : openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0)
+			remember(s, room, name, e);
+		pthread_mutex_unlock(&s->mutex);
+		/* Another process may have flushed it between the two looks. */
+		if (fd < 0 && dir >= 0)
+			fd = openat(s->final[room], name, flags | O_NOFOLLOW | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return error_errno(e, "%s/%s/%s", s->path, rooms[room], name);
+	return fd;
+}
+
+bool store_has(struct store *s, enum store_room room, const char *name)
+{
+	struct error ignored;
+	auto_close int fd = store_find(s, room, name, O_PATH, &ignored);
+
+	return fd >= 0;
+}
+
+/* Called with the mutex held: this process's own folder, locked for as long as it lives. */
+static int own_folder(struct store *s, struct error *e)
+{
+	if (s->own >= 0)
+		return 0;
+	for (unsigned n = 0;; n++) {
+		snprintf(s->own_name, sizeof s->own_name, "%d.%u", getpid(), n);
+		if (mkdirat(s->tmp, s->own_name, 0700) == 0) {
+			s->own = openat(s->tmp, s->own_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			/* Another process's sweep may have won the race to the lock: next name. */
+			if (s->own >= 0 && flock(s->own, LOCK_EX | LOCK_NB) == 0 &&
+			    faccessat(s->tmp, s->own_name, F_OK, 0) == 0)
+				return 0;
+			if (s->own >= 0)
+				close(s->own);
+			s->own = -1;
+		} else if (errno != EEXIST) {
+			return error_errno(e, "create %s/tmp/%s", s->path, s->own_name);
+		}
+	}
+}
+
+int store_temp(struct store *s, struct store_temp *t, struct error *e)
+{
+	int result;
+
+	pthread_mutex_lock(&s->mutex);
+	result = own_folder(s, e);
+	pthread_mutex_unlock(&s->mutex);
+	t->dir = s->own;
+	snprintf(t->name, sizeof t->name, "%u", atomic_fetch_add(&s->next, 1));
+	return result;
+}
+
+int store_temp_file(struct store *s, struct store_temp *t, struct error *e)
+{
+	int fd;
+
+	if (store_temp(s, t, e) < 0)
+		return -1;
+	fd = openat(t->dir, t->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_errno(e, "create a file in %s/tmp", s->path);
+	return fd;
+}
+
+int store_temp_dir(struct store *s, struct store_temp *t, struct error *e)
+{
+	int fd;
+
+	if (store_temp(s, t, e) < 0)
+		return -1;
+	if (mkdirat(t->dir, t->name, 0700) < 0 ||
+	    (fd = openat(t->dir, t->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return error_errno(e, "create a folder in %s/tmp", s->path);
+	return fd;
+}
+
+void store_discard(struct store_temp *t)
+{
+	struct error ignored;
+
+	path_remove(t->dir, t->name, &ignored);
+}
+
+int store_keep(struct store *s, struct store_temp *t, enum store_room room, const char *name,
+               struct error *e)
+{
+	int result = -1, dir;
+
+	pthread_mutex_lock(&s->mutex);
+	dir = boot_room(s, room, true, e);
+	if (dir >= 0) {
+		if (renameat(t->dir, t->name, dir, name) == 0) {
+			result = remember(s, room, name, e);
+		} else if (errno == ENOTEMPTY || errno == EEXIST) {
+			store_discard(t);
+			result = remember(s, room, name, e);
+		} else {
+			error_errno(e, "keep %s/%s/%s", s->path, rooms[room], name);
+		}
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return result;
+}
+
+int store_write(struct store *s, enum store_room room, const char *name, const void *bytes,
+                size_t size, struct error *e)
+{
+	struct store_temp t;
+	int fd = store_temp_file(s, &t, e);
+
+	if (fd < 0)
+		return -1;
+	if (path_write_all(fd, bytes, size, e) < 0) {
+		error_context(e, "%s/%s/%s", s->path, rooms[room], name);
+		close(fd);
+		store_discard(&t);
+		return -1;
+	}
+	if (close(fd) < 0) {
+		store_discard(&t);
+		return error_errno(e, "write %s/%s/%s", s->path, rooms[room], name);
+	}
+	return store_keep(s, &t, room, name, e);
+}
+
+char *store_read(struct store *s, enum store_room room, const char *name, size_t *size,
+                 struct error *e)
+{
+	auto_close int fd = store_find(s, room, name, O_RDONLY, e);
+	auto_free char *data = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > RECORD_SIZE_MAX) {
+		error_set(e, ERROR_CORRUPT, "%s/%s/%s is not a record", s->path, rooms[room], name);
+		return NULL;
+	}
+	data = malloc((size_t)st.st_size + 1);
+	if (!data) {
+		error_memory(e);
+		return NULL;
+	}
+	n = pread(fd, data, (size_t)st.st_size, 0);
+	if (n != st.st_size) {
+		error_set(e, ERROR_CORRUPT, "%s/%s/%s was cut short", s->path, rooms[room], name);
+		return NULL;
+	}
+	data[n] = '\0';
+	if (size)
+		*size = (size_t)n;
+	return take_pointer(&data);
+}
+
+int store_remove(struct store *s, enum store_room room, const char *name, struct error *e)
+{
+	int result = path_remove(s->final[room], name, e);
+
+	pthread_mutex_lock(&s->mutex);
+	if (boot_room(s, room, false, e) >= 0 && path_remove(s->boot[room], name, e) < 0)
+		result = -1;
+	pthread_mutex_unlock(&s->mutex);
+	return result;
+}
+
+/* Called with the mutex held, after the data is on the disk. */
+static int publish(struct store *s, const struct unsynced *u, struct error *e)
+{
+	if (renameat(s->boot[u->room], u->name, s->final[u->room], u->name) == 0 || errno == ENOENT)
+		return 0;
+	/* A tree that another process finished first: that one counts. */
+	if (errno == ENOTEMPTY || errno == EEXIST)
+		return path_remove(s->boot[u->room], u->name, e);
+	return error_errno(e, "keep %s/%s/%s", s->path, rooms[u->room], u->name);
+}
+
+int store_flush(struct store *s, struct error *e)
+{
+	bool touched[STORE_ROOMS] = { false };
+	int result = 0;
+
+	pthread_mutex_lock(&s->mutex);
+	if (s->count > 0 && syncfs(s->root) < 0)
+		result = error_errno(e, "sync %s", s->path);
+	for (size_t i = 0; result == 0 && i < s->count; i++) {
+		result = publish(s, &s->unsynced[i], e);
+		touched[s->unsynced[i].room] = true;
+	}
+	for (int i = 0; result == 0 && i < STORE_ROOMS; i++)
+		if (touched[i] && fsync(s->final[i]) < 0)
+			result = error_errno(e, "sync %s/%s", s->path, rooms[i]);
+	if (result == 0)
+		s->count = 0;
+	pthread_mutex_unlock(&s->mutex);
+	return result;
+}
+
+static int list_one(int dir, struct store *s, enum store_room skip_if_final,
+                    int (*visit)(const char *, void *), void *context)
+{
+	DIR *stream = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int result = 0;
+
+	if (!stream)
+		return 0;
+	for (struct dirent *entry; result == 0 && (entry = readdir(stream));) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (skip_if_final != STORE_ROOMS &&
+		    faccessat(s->final[skip_if_final], entry->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		result = visit(entry->d_name, context);
+	}
+	closedir(stream);
+	return result;
+}
+
+int store_list(struct store *s, enum store_room room, int (*visit)(const char *, void *),
+               void *context, struct error *e)
+{
+	int result, unsynced;
+
+	pthread_mutex_lock(&s->mutex);
+	unsynced = boot_room(s, room, false, e);
+	pthread_mutex_unlock(&s->mutex);
+	result = list_one(s->final[room], s, STORE_ROOMS, visit, context);
+	if (result == 0 && unsynced >= 0)
+		result = list_one(unsynced, s, room, visit, context);
+	return result;
+}
+
+int store_lock(struct store *s, const struct digest *key, bool wait, struct error *e)
+{
+	char name[DIGEST_HEX + 1];
+	struct stat held, named;
+
+	digest_hex(key, name);
+	for (;;) {
+		int fd = openat(s->final[STORE_LOCKS], name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		                0600);
+
+		if (fd < 0)
+			return error_errno(e, "lock %s/locks/%s", s->path, name);
+		if (flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
+			int number = errno;
+
+			close(fd);
+			if (number == EINTR)
+				continue;
+			errno = number;
+			error_errno(e, "lock %s/locks/%s", s->path, name);
+			if (number == EWOULDBLOCK)
+				e->kind = ERROR_CANCELLED;
+			return -1;
+		}
+		/* The file may have been removed while we waited: then the lock protects nothing. */
+		if (fstat(fd, &held) == 0 &&
+		    fstatat(s->final[STORE_LOCKS], name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    held.st_ino == named.st_ino)
+			return fd;
+		close(fd);
+	}
+}

@@ -1,0 +1,87 @@
+/* The store: what cairn keeps on this machine, as plain files.
+ *
+ *     blobs/sha256/HEX   layers, configs, manifests, named by their digest
+ *     tables/HEX         what is in a layer, by diff_id (layers/table.h)
+ *     trees/HEX          a layer unpacked, by diff_id; disposable
+ *     steps/HEX          results of build steps, by key
+ *     images/HEX         names of images, by the digest of the name
+ *     contexts/HEX       digests of context files, by the digest of the context's path
+ *     mounts/HEX         cache mounts, by the digest of their id
+ *     locks/HEX          flock files; freed by the kernel when a process dies
+ *     tmp/               files under way, and what is not synced yet
+ *
+ * A file is absent or complete. New files are written in tmp/PID.N (removed by the next process
+ * when their owner died), then kept: moved to tmp/BOOT/, a store of the same shape that is trusted
+ * until this boot ends, because the page cache tells every process the truth as long as the machine
+ * is up. store_flush syncs once and then moves them to their final names. So a final name means:
+ * complete, and on the disk. Threads may share a store.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "layers/digest.h"
+#include "layers/error.h"
+
+enum store_room {
+	STORE_BLOBS,
+	STORE_TABLES,
+	STORE_TREES,
+	STORE_STEPS,
+	STORE_IMAGES,
+	STORE_CONTEXTS,
+	STORE_MOUNTS,
+	STORE_LOCKS,
+	STORE_ROOMS
+};
+
+struct store;
+
+/* Open the store at PATH, making it (mode 0700) when absent; NULL for the default place:
+ * $CAIRN_ROOT, else /var/lib/cairn for root, else ${XDG_DATA_HOME:-~/.local/share}/cairn. */
+struct store *store_open(const char *path, struct error *e);
+void store_close(struct store *s);
+
+/* The store's absolute path, for messages. */
+const char *store_path(const struct store *s);
+
+/* Open NAME in ROOM (its final or its unsynced form) with open(2) FLAGS, read only.
+ * ERROR_NOT_FOUND when absent. What is used stays: an unsynced file that this process did not
+ * make is flushed together with its own. */
+int store_find(struct store *s, enum store_room room, const char *name, int flags, struct error *e);
+bool store_has(struct store *s, enum store_room room, const char *name);
+
+/* A name for a new file or directory in this process's own folder below tmp/. */
+struct store_temp {
+	int dir;        /* borrowed: the folder */
+	char name[24];
+};
+int store_temp(struct store *s, struct store_temp *t, struct error *e);
+
+/* The same, created: a file open for reading and writing, or a directory of mode 0700. */
+int store_temp_file(struct store *s, struct store_temp *t, struct error *e);
+int store_temp_dir(struct store *s, struct store_temp *t, struct error *e);
+void store_discard(struct store_temp *t);
+
+/* T becomes NAME in ROOM, until now unsynced. A file replaces what is there; where a directory
+ * is there already, T is removed and that one counts. */
+int store_keep(struct store *s, struct store_temp *t, enum store_room room, const char *name,
+               struct error *e);
+
+/* Small things at once: BYTES become NAME in ROOM, and back (NUL added, the caller frees). */
+int store_write(struct store *s, enum store_room room, const char *name, const void *bytes,
+                size_t size, struct error *e);
+char *store_read(struct store *s, enum store_room room, const char *name, size_t *size,
+                 struct error *e);
+int store_remove(struct store *s, enum store_room room, const char *name, struct error *e);
+
+/* All that was kept becomes durable and gets its final name. Nothing kept: nothing done. */
+int store_flush(struct store *s, struct error *e);
+
+/* Every name in ROOM, synced or not, to VISIT; it returns 0 to go on. */
+int store_list(struct store *s, enum store_room room,
+               int (*visit)(const char *name, void *context), void *context, struct error *e);
+
+/* An exclusive lock named by KEY, waited for; closing the descriptor frees it. With WAIT false,
+ * ERROR_CANCELLED when somebody else has it. */
+int store_lock(struct store *s, const struct digest *key, bool wait, struct error *e);
