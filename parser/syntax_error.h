@@ -1,0 +1,19 @@
+/* What is wrong with a text, and where.
+ *
+ * The parser's own error: it knows lines, not files, so whoever opened the file puts its name in
+ * front. It lives on the caller's stack or in a struct dockerfile and owns nothing.
+ *
+ * Texts quote what was found, cut to fit and with control characters shown as '?', so that a
+ * hostile file cannot speak to the terminal.
+ */
+#pragma once
+
+struct syntax_error {
+	int line;                       /* from 1; 0 when the caller alone knows the line */
+	int column;                     /* byte in that line, from 1; 0 for the whole of it */
+	char text[256];                 /* for people: no line break, no file name, no line number */
+};
+
+/* Say what is wrong. E may be NULL. Returns -1. */
+int syntax_error_set(struct syntax_error *e, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
