@@ -1,0 +1,38 @@
+/* Compression: what leaves is compressed, what arrives is inflated.
+ *
+ * Compressing works in fixed blocks of COMPRESS_BLOCK bytes, each an independent gzip member (or
+ * zstd frame), on several threads; the bytes depend on the input and the level only, never on the
+ * number of threads. Inflating reads any gzip (many members), any zstd (skippable frames, window at
+ * most 128 MiB), or plain bytes, and refuses bytes after the end.
+ *
+ * zlib, libdeflate and libzstd are included by compress.c only.
+ * Source: RFC 1952, RFC 8878.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "layers/digest.h"
+#include "layers/store.h"
+
+#define COMPRESS_BLOCK (1 << 20)
+
+enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
+
+/* What the bytes say they are: by magic number. SIZE may be as small as 0. */
+enum compression compression_sniff(const void *bytes, size_t size);
+
+/* Compress FD (from its start) into a blob of S. LEVEL -1 is the default: for gzip no larger than
+ * `gzip -6`. THREADS at least 1. */
+int compress_blob(struct store *s, int fd, enum compression kind, int level, unsigned threads,
+                  struct digest *blob, int64_t *blob_size, struct error *e);
+
+/* Inflate a stream: PULL gives more input (bytes read, 0 at the end, -1 and E). */
+struct inflater;
+struct inflater *inflate_begin(enum compression kind,
+                               ssize_t (*pull)(void *context, void *buffer, size_t size,
+                                               struct error *e),
+                               void *context, struct error *e);
+/* The next uncompressed bytes, up to SIZE; 0 at a proper end, -1 and E (ERROR_CORRUPT). */
+ssize_t inflate_read(struct inflater *i, void *buffer, size_t size, struct error *e);
+void inflate_end(struct inflater *i);

@@ -1,0 +1,16 @@
+/* JSON from outside and to outside: the one door to jansson.
+ *
+ * Documents come from hostile registries and archives: duplicate keys, depth bombs, trailing bytes
+ * and NUL in strings are refused (H131, H132, H300). Numbers are exact integers or refused by the
+ * caller's json_unpack.
+ */
+#pragma once
+#include <jansson.h>
+
+#include "layers/error.h"
+
+/* Parse SIZE bytes; WHAT names them in errors ("manifest of ..."). A new reference, or NULL. */
+json_t *json_parse(const void *text, size_t size, const char *what, struct error *e);
+
+/* Compact text, keys in the order they have; the caller frees it. NULL when memory is out. */
+char *json_text(const json_t *json, size_t *size);

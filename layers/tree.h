@@ -1,0 +1,43 @@
+/* Trees: layers unpacked, so that a RUN can have a root filesystem.
+ *
+ * trees/DIFF_ID holds what one layer adds, in the form overlayfs wants of a lower folder: deleted
+ * names are character devices 0:0, opaque directories carry trusted.overlay.opaque (user.overlay.
+ * in a user namespace). A disposable cache of blobs: absent or complete.
+ *
+ * Unpacking walks by directory descriptors and never follows a link of the layer; metadata is set
+ * by descriptor or without following. Source: kernel Documentation/filesystems/overlayfs.rst.
+ */
+#pragma once
+#include <stdbool.h>
+
+#include "layers/layer.h"
+#include "layers/stack.h"
+#include "layers/store.h"
+
+/* How this process may unpack: decided once by whoever knows what the place allows. */
+struct tree_rules {
+	bool user_xattrs;  /* user.overlay.* instead of trusted.overlay.* */
+	bool keep_owners;  /* chown as the layer says; else all is the caller's */
+	bool make_devices; /* mknod as the layer says; else devices are left out */
+};
+
+/* Make sure that LAYER is unpacked. BELOW are the layers under it (for hard links to a lower
+ * layer's file), or NULL. Two threads or processes may want the same tree: one makes it. */
+int tree_make(struct store *s, const struct layer *layer, const struct stack *below,
+              const struct tree_rules *rules, struct error *e);
+
+/* The path of a tree relative to the store's folder, for an overlay's lower list. */
+int tree_path(struct store *s, const struct digest *diff_id, char path[static 128],
+              struct error *e);
+
+/* Write what changed in UPPER, an overlay's upper folder over the layers BELOW, to W: new and
+ * changed entries, whiteouts, opaque directories; hard links among changed files. A directory of
+ * BELOW that is there with the same mode, owner, xattrs and mtime is left out; so is the root.
+ * With EPOCH >= 0 later times become EPOCH. Sockets are left out; files named .wh.* are refused;
+ * overlay's own xattrs never leave; file capabilities become version 2 (H106). */
+int tree_changes(int upper, const struct stack *below, bool user_xattrs, int64_t epoch,
+                 struct layer_writer *w, struct error *e);
+
+/* UPPER (a directory named by T) becomes the tree of DIFF_ID: no unpacking later. */
+int tree_adopt(struct store *s, struct store_temp *t, const struct digest *diff_id,
+               struct error *e);
