@@ -34,6 +34,11 @@ struct content {
 	const void *memory;
 };
 
+/* The time of entries that have none of their own (files of a context, folders made on the way) when
+ * SOURCE_DATE_EPOCH is not set: 1980-01-01, the earliest that zip can say, so that a checkout's time
+ * changes no digest and no tool trips over 1970. */
+#define LAYER_TIME 315532800
+
 struct layer_writer;
 
 struct layer_writer *layer_begin(struct store *s, struct error *e);
