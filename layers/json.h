@@ -6,11 +6,14 @@
  */
 #pragma once
 #include <jansson.h>
+#include <stddef.h>
 
 #include "layers/error.h"
 
 /* Parse SIZE bytes; WHAT names them in errors ("manifest of ..."). A new reference, or NULL. */
 json_t *json_parse(const void *text, size_t size, const char *what, struct error *e);
 
-/* Compact text, keys in the order they have; the caller frees it. NULL when memory is out. */
+/* Compact text, keys in the order they have, or sorted, so that equal documents are equal bytes.
+ * The caller frees it. NULL when memory is out. */
 char *json_text(const json_t *json, size_t *size);
+char *json_text_sorted(const json_t *json, size_t *size);
