@@ -28,12 +28,21 @@ void image_init(struct image *image);
 void image_release(struct image *image);
 
 /* What the documents say, checked (H032, H039, H128 to H137): as many diff_ids as layers, known
- * media types, sane numbers. TEXTs are lent. */
+ * media types, sane numbers, every field of the config of its type. A history that says less than
+ * there are layers is completed in memory. The texts are lent. */
 int image_parse(struct image *image, const char *manifest, size_t manifest_size,
                 const char *config, size_t config_size, struct error *e);
 
+/* The media type of a layer, OCI's or Docker's. */
+const char *image_layer_type(enum compression compression, bool docker);
+
+/* The manifest's text for CONFIG_SIZE bytes of config named by ID and for LAYERS as they are, with
+ * OCI's or Docker's media types; ANNOTATIONS may be NULL. The caller frees it. */
+char *image_manifest(const struct image *image, size_t config_size, bool docker,
+                     const json_t *annotations, size_t *size, struct error *e);
+
 /* Write config and manifest blobs from CONFIG and LAYERS; fills ID and MANIFEST. The rootfs of the
- * config is made from the layers. */
+ * config is made from the layers; a history that is too short gets entries at its end. */
 int image_put(struct store *s, struct image *image, struct error *e);
 int image_get(struct store *s, const struct digest *manifest, struct image *image,
               struct error *e);
@@ -47,6 +56,7 @@ struct image_name {
 	int64_t tagged;  /* seconds since 1970 */
 };
 
+/* Setting a name that another image has leaves that one nameless. */
 int image_name_set(struct store *s, const char *name, const struct image *image, struct error *e);
 int image_name_get(struct store *s, const char *name, struct image_name *out, struct error *e);
 int image_name_remove(struct store *s, const struct image_name *name, struct error *e);
