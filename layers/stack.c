@@ -1,0 +1,532 @@
+#include "layers/stack.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "layers/scope.h"
+#include "layers/stack_parts.h"
+
+/* As the kernel: more links than this in one path are a cycle (H066). */
+#define LINKS_MAX 40
+
+/* Links to links; a hard link of a hard link is legal, a long chain is an attack. */
+#define HARDLINKS_MAX 8
+
+#define BUCKETS 4096
+
+struct stack {
+	struct store *store;
+	struct layer *layers;
+	size_t count;
+	stack_fetch *fetch;
+	void *context;
+
+	pthread_mutex_t opening; /* guards all below but BUCKET */
+	struct table **tables;
+	int *tars;               /* descriptors of uncompressed tars, -1 until needed */
+	bool ready;              /* every table is open */
+
+	pthread_rwlock_t lock;   /* guards BUCKET */
+	struct folder *bucket[BUCKETS];
+};
+
+struct stack *stack_new(struct store *s, const struct layer *layers, size_t count,
+                        stack_fetch *fetch, void *context, struct error *e)
+{
+	struct stack *st = calloc(1, sizeof *st);
+
+	if (!st) {
+		error_memory(e);
+		return NULL;
+	}
+	pthread_mutex_init(&st->opening, NULL);
+	pthread_rwlock_init(&st->lock, NULL);
+	st->store = s;
+	st->count = count;
+	st->fetch = fetch;
+	st->context = context;
+	st->layers = calloc(count + 1, sizeof *st->layers);
+	st->tables = calloc(count + 1, sizeof *st->tables);
+	st->tars = calloc(count + 1, sizeof *st->tars);
+	if (!st->layers || !st->tables || !st->tars) {
+		error_memory(e);
+		stack_free(st);
+		return NULL;
+	}
+	for (size_t i = 0; i < count; i++) {
+		st->layers[i] = layers[i];
+		st->tars[i] = -1;
+	}
+	return st;
+}
+
+static void folder_free(struct folder *f)
+{
+	free(f->path);
+	free(f->below);
+	free(f);
+}
+
+void stack_free(struct stack *st)
+{
+	if (!st)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct folder *f = st->bucket[i], *next; f; f = next) {
+			next = f->next;
+			folder_free(f);
+		}
+	for (size_t i = 0; st->tables && st->tars && i < st->count; i++) {
+		if (st->tables[i])
+			table_close(st->tables[i]);
+		if (st->tars[i] >= 0)
+			close(st->tars[i]);
+	}
+	pthread_mutex_destroy(&st->opening);
+	pthread_rwlock_destroy(&st->lock);
+	free(st->layers);
+	free(st->tables);
+	free(st->tars);
+	free(st);
+}
+
+size_t stack_count(const struct stack *st)
+{
+	return st->count;
+}
+
+const struct table *stack_table(const struct stack *st, size_t i)
+{
+	return st->tables[i];
+}
+
+const struct layer *stack_layer(const struct stack *st, size_t i)
+{
+	return &st->layers[i];
+}
+
+struct store *stack_store(const struct stack *st)
+{
+	return st->store;
+}
+
+/* Called with OPENING held. */
+static int open_table(struct stack *st, size_t i, struct error *e)
+{
+	const struct layer *layer = &st->layers[i];
+
+	if (st->tables[i])
+		return 0;
+	if (!table_exists(st->store, &layer->diff_id)) {
+		if (st->fetch && !layer_is_whole(st->store, layer) && st->fetch(st->context, layer, e) < 0)
+			return -1;
+		if (!table_exists(st->store, &layer->diff_id) && layer_index(st->store, layer, e) < 0)
+			return -1;
+	}
+	st->tables[i] = table_open(st->store, &layer->diff_id, e);
+	return st->tables[i] ? 0 : -1;
+}
+
+int stack_make_ready(struct stack *st, struct error *e)
+{
+	int result = 0;
+
+	if (__atomic_load_n(&st->ready, __ATOMIC_ACQUIRE))
+		return 0;
+	pthread_mutex_lock(&st->opening);
+	for (size_t i = 0; result == 0 && i < st->count; i++)
+		result = open_table(st, i, e);
+	if (result == 0)
+		__atomic_store_n(&st->ready, true, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&st->opening);
+	return result;
+}
+
+int stack_fetch_all(struct stack *st, struct error *e)
+{
+	for (size_t i = 0; st->fetch && i < st->count; i++)
+		if (!layer_is_whole(st->store, &st->layers[i]) &&
+		    st->fetch(st->context, &st->layers[i], e) < 0)
+			return -1;
+	return stack_make_ready(st, e);
+}
+
+/* --- looking up ------------------------------------------------------------------------------- */
+
+int stack_follow_hardlink(struct stack *st, struct found *found, struct error *e)
+{
+	const char *path = found->entry.path;
+
+	for (int hops = 0; found->entry.type == ENTRY_HARDLINK; hops++) {
+		const char *link = found->entry.link;
+		size_t layer = found->layer;
+		ssize_t at = -1;
+
+		if (hops < HARDLINKS_MAX)
+			for (size_t i = layer + 1; at < 0 && i-- > 0;) {
+				at = table_find(st->tables[i], link);
+				layer = i;
+			}
+		if (at < 0)
+			return error_set(e, ERROR_CORRUPT, "/%s is a hard link to /%s, which no layer has",
+			                 path, link);
+		table_get(st->tables[layer], (size_t)at, &found->entry);
+		if (found->entry.type == ENTRY_WHITEOUT)
+			return error_set(e, ERROR_CORRUPT, "/%s is a hard link to /%s, which is deleted", path,
+			                 link);
+		found->layer = layer;
+	}
+	found->entry.path = path;
+	return 0;
+}
+
+static void implicit_directory(struct found *found, const char *path)
+{
+	found->entry = (struct entry){ .path = path, .type = ENTRY_DIR, .mode = 0755 };
+}
+
+/* Ask the layers ABOVE (topmost first), which are those that show below PATH's parent, for PATH.
+ * BELOW, if given, receives those that show below PATH in turn. */
+static int probe(struct stack *st, const char *path, const size_t *above, size_t count,
+                 struct found *found, size_t *below, size_t *below_count, struct error *e)
+{
+	bool is_there = false, is_implicit = false;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct table *t = st->tables[above[i]];
+		size_t at = table_lower_bound(t, path);
+		struct entry entry, next;
+		bool has, more;
+
+		has = at < table_count(t) && (table_get(t, at, &entry), strcmp(entry.path, path) == 0);
+		more = at + has < table_count(t) &&
+		       (table_get(t, at + has, &next), path_is_below(next.path, path));
+		if (more && below)
+			below[(*below_count)++] = above[i];
+		if (has && entry.type != ENTRY_WHITEOUT && !is_there &&
+		    (!is_implicit || entry.type == ENTRY_DIR || entry.type == ENTRY_OPAQUE)) {
+			found->entry = entry;
+			found->layer = above[i];
+			is_there = true;
+		} else if (more && !is_there && !is_implicit) {
+			implicit_directory(found, path);
+			found->layer = above[i];
+			is_implicit = true;
+		}
+		/* All but a plain directory hides what lower layers have here. */
+		if (has && entry.type != ENTRY_DIR)
+			break;
+		if (is_there && !below)
+			break;
+	}
+	if (is_there && found->entry.type == ENTRY_OPAQUE)
+		found->entry.type = ENTRY_DIR;
+	if (is_there && found->entry.type == ENTRY_HARDLINK && stack_follow_hardlink(st, found, e) < 0)
+		return -1;
+	return is_there || is_implicit;
+}
+
+static size_t bucket_of(const char *path)
+{
+	uint64_t hash = 14695981039346656037u; /* FNV-1a */
+
+	for (; *path; path++)
+		hash = (hash ^ (unsigned char)*path) * 1099511628211u;
+	return (hash ^ hash >> 32) % BUCKETS;
+}
+
+/* The folder that holds PATH's name; the root's is the stack itself. */
+static const struct folder *parent_of(struct stack *st, const char *path, struct error *e)
+{
+	const char *slash = strrchr(path, '/');
+	auto_free char *parent = strndup(path, slash ? (size_t)(slash - path) : 0);
+
+	if (!parent) {
+		error_memory(e);
+		return NULL;
+	}
+	return stack_folder(st, parent, e);
+}
+
+static int fill_folder(struct stack *st, struct folder *f, struct error *e)
+{
+	auto_free size_t *everything = NULL;
+	const size_t *above;
+	size_t count = st->count, *fitting;
+	int result;
+
+	if (*f->path) {
+		const struct folder *parent = parent_of(st, f->path, e);
+
+		if (!parent)
+			return -1;
+		above = parent->below;
+		count = parent->below_count;
+	} else {
+		everything = calloc(count + 1, sizeof *everything);
+		if (!everything)
+			return error_memory(e);
+		for (size_t i = 0; i < count; i++)
+			everything[i] = count - 1 - i;
+		above = everything;
+	}
+	f->below = calloc(count + 1, sizeof *f->below);
+	if (!f->below)
+		return error_memory(e);
+	result = probe(st, f->path, above, count, &f->found, f->below, &f->below_count, e);
+	if (result < 0)
+		return -1;
+	f->exists = result > 0;
+	if (!*f->path && !f->exists)
+		implicit_directory(&f->found, f->path);
+	if (!*f->path)
+		f->exists = true;
+	f->found.entry.path = f->path;
+	if (!f->exists || f->found.entry.type != ENTRY_DIR)
+		f->below_count = 0;
+	fitting = reallocarray(f->below, f->below_count + 1, sizeof *fitting);
+	if (fitting)
+		f->below = fitting;
+	return 0;
+}
+
+static const struct folder *recall(struct stack *st, size_t bucket, const char *path)
+{
+	const struct folder *f;
+
+	pthread_rwlock_rdlock(&st->lock);
+	for (f = st->bucket[bucket]; f && strcmp(f->path, path) != 0;)
+		f = f->next;
+	pthread_rwlock_unlock(&st->lock);
+	return f;
+}
+
+const struct folder *stack_folder(struct stack *st, const char *path, struct error *e)
+{
+	size_t bucket = bucket_of(path);
+	const struct folder *known = recall(st, bucket, path);
+	struct folder *f;
+
+	if (known)
+		return known;
+	f = calloc(1, sizeof *f);
+	if (!f || !(f->path = strdup(path))) {
+		free(f);
+		error_memory(e);
+		return NULL;
+	}
+	if (fill_folder(st, f, e) < 0) {
+		folder_free(f);
+		return NULL;
+	}
+	/* Another thread may have found it out meanwhile: then there are two that say the same. */
+	pthread_rwlock_wrlock(&st->lock);
+	f->next = st->bucket[bucket];
+	st->bucket[bucket] = f;
+	pthread_rwlock_unlock(&st->lock);
+	return f;
+}
+
+int stack_lookup(struct stack *st, const char *path, struct found *found, struct error *e)
+{
+	const struct folder *f;
+	int result;
+
+	if (stack_make_ready(st, e) < 0)
+		return -1;
+	if (*path) {
+		f = parent_of(st, path, e);
+		if (!f)
+			return -1;
+		result = probe(st, path, f->below, f->below_count, found, NULL, NULL, e);
+		if (result <= 0 || found->entry.path != path)
+			return result;
+		/* PATH is the caller's: what is lent must be ours. */
+	}
+	f = stack_folder(st, path, e);
+	if (!f)
+		return -1;
+	*found = f->found;
+	return f->exists;
+}
+
+/* --- links ------------------------------------------------------------------------------------ */
+
+/* What is left to resolve, and where we are. */
+struct resolution {
+	char *done; /* a table path without links */
+	char *rest;
+	int links;
+};
+
+static void go_up(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	*(slash ? slash : path) = '\0';
+}
+
+/* Put the text of the link NEXT in front of what is left. */
+static int enter_link(struct resolution *r, const struct found *link, struct error *e)
+{
+	char *rest;
+
+	if (++r->links > LINKS_MAX) {
+		errno = ELOOP;
+		return error_errno(e, "/%s", link->entry.path);
+	}
+	if (asprintf(&rest, "%s/%s", link->entry.link, r->rest) < 0)
+		return error_memory(e);
+	if (link->entry.link[0] == '/')
+		r->done[0] = '\0';
+	free(r->rest);
+	r->rest = rest;
+	return 0;
+}
+
+/* Take the first component off REST. False when there is none. */
+static bool next_component(struct resolution *r, char **component, bool *is_last, struct error *e)
+{
+	char *start = r->rest + strspn(r->rest, "/");
+	size_t length = strcspn(start, "/");
+
+	*component = NULL;
+	if (length == 0)
+		return false;
+	*component = strndup(start, length);
+	if (!*component) {
+		error_memory(e);
+		return false;
+	}
+	*is_last = start[length] == '\0';
+	memmove(r->rest, start + length, strlen(start + length) + 1);
+	return true;
+}
+
+static int append(struct resolution *r, const char *component, struct error *e)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%s%s%s", r->done, *r->done ? "/" : "", component) < 0)
+		return error_memory(e);
+	free(r->done);
+	r->done = longer;
+	return 0;
+}
+
+/* One component further. A link is followed when something comes after it ("link/" too). */
+static int step(struct stack *st, struct resolution *r, const char *component, bool follow,
+                struct error *e)
+{
+	struct found found;
+	int there;
+
+	if (strcmp(component, ".") == 0)
+		return 0;
+	if (strcmp(component, "..") == 0) {
+		go_up(r->done);
+		return 0;
+	}
+	if (append(r, component, e) < 0)
+		return -1;
+	there = stack_lookup(st, r->done, &found, e);
+	if (there <= 0 || found.entry.type == ENTRY_DIR)
+		return there < 0 ? -1 : 0;
+	if (found.entry.type != ENTRY_SYMLINK) {
+		if (*r->rest)
+			return error_set(e, ERROR_INPUT, "/%s is not a directory", r->done);
+		return 0;
+	}
+	if (!follow)
+		return 0;
+	go_up(r->done);
+	return enter_link(r, &found, e);
+}
+
+int stack_resolve(struct stack *st, const char *path, bool follow_last, char **resolved,
+                  struct found *found, struct error *e)
+{
+	struct resolution r = { .done = strdup(""), .rest = strdup(path) };
+	char *component;
+	bool is_last;
+	int result = 0;
+
+	if (!r.done || !r.rest)
+		result = error_memory(e);
+	else
+		result = stack_make_ready(st, e);
+	while (result == 0 && next_component(&r, &component, &is_last, e)) {
+		result = step(st, &r, component, !is_last || follow_last, e);
+		free(component);
+	}
+	if (result == 0 && r.rest[strspn(r.rest, "/")])
+		result = -1; /* next_component found no memory */
+	free(r.rest);
+	if (result == 0)
+		result = stack_lookup(st, r.done, found, e);
+	if (result < 0)
+		free(r.done);
+	else
+		*resolved = r.done;
+	return result;
+}
+
+/* --- content ---------------------------------------------------------------------------------- */
+
+int stack_content(struct stack *st, const struct found *found, struct content *content,
+                  struct error *e)
+{
+	int *tar = &st->tars[found->layer];
+
+	pthread_mutex_lock(&st->opening);
+	/* A table may be here without its blob: after a prune, or pulled by another tag. */
+	if (*tar < 0 && st->fetch && !layer_is_whole(st->store, &st->layers[found->layer]) &&
+	    st->fetch(st->context, &st->layers[found->layer], e) < 0) {
+		pthread_mutex_unlock(&st->opening);
+		return -1;
+	}
+	if (*tar < 0)
+		*tar = layer_open_tar(st->store, &st->layers[found->layer], e);
+	pthread_mutex_unlock(&st->opening);
+	if (*tar < 0)
+		return -1;
+	*content = (struct content){ .fd = *tar, .offset = found->entry.offset };
+	return 0;
+}
+
+char *stack_read(struct stack *st, const char *path, size_t limit, size_t *size, struct error *e)
+{
+	auto_free char *resolved = NULL;
+	auto_free char *data = NULL;
+	struct content content;
+	struct found found;
+	int result = stack_resolve(st, path, true, &resolved, &found, e);
+
+	if (result < 0)
+		return NULL;
+	if (result == 0) {
+		error_set(e, ERROR_NOT_FOUND, "/%s is not in the image", resolved);
+		return NULL;
+	}
+	if (found.entry.type != ENTRY_FILE || (uint64_t)found.entry.size > limit) {
+		error_set(e, ERROR_INPUT, "/%s is no regular file of at most %zu bytes", resolved, limit);
+		return NULL;
+	}
+	data = malloc((size_t)found.entry.size + 1);
+	if (!data) {
+		error_memory(e);
+		return NULL;
+	}
+	if (stack_content(st, &found, &content, e) < 0)
+		return NULL;
+	if (pread(content.fd, data, (size_t)found.entry.size, content.offset) != found.entry.size) {
+		error_set(e, ERROR_CORRUPT, "/%s is cut short in its layer", resolved);
+		return NULL;
+	}
+	data[found.entry.size] = '\0';
+	if (size)
+		*size = (size_t)found.entry.size;
+	return take_pointer(&data);
+}
