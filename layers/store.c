@@ -43,13 +43,25 @@ struct store {
 	atomic_uint next;
 };
 
+/* PATH as it is from everywhere; it need not exist. */
+static char *absolute_path(const char *path)
+{
+	auto_free char *here = NULL;
+	char *absolute;
+
+	if (path[0] == '/')
+		return strdup(path);
+	here = getcwd(NULL, 0);
+	return here && asprintf(&absolute, "%s/%s", here, path) >= 0 ? absolute : NULL;
+}
+
 static char *default_path(void)
 {
 	const char *root = getenv("CAIRN_ROOT"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
 	char *path = NULL;
 
 	if (root && *root)
-		return strdup(root);
+		return absolute_path(root);
 	if (geteuid() == 0)
 		return strdup("/var/lib/cairn");
 	if (data && data[0] == '/')
@@ -103,7 +115,11 @@ static int read_boot_id(struct store *s)
 
 static int open_all(struct store *s, struct error *e)
 {
-	s->root = path_make_dirs(AT_FDCWD, s->path, 0700, e);
+	auto_close int slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (slash < 0)
+		return error_errno(e, "open /");
+	s->root = path_make_dirs(slash, s->path, 0700, e);
 	if (s->root < 0)
 		return -1;
 	s->tmp = open_room(s->root, "tmp", e);
@@ -133,7 +149,7 @@ struct store *store_open(const char *path, struct error *e)
 	pthread_mutex_init(&s->mutex, NULL);
 	s->path = path ? realpath(path, NULL) : NULL;
 	if (!s->path)
-		s->path = path ? strdup(path) : default_path();
+		s->path = path ? absolute_path(path) : default_path();
 	if (!s->path) {
 		error_set(e, ERROR_INPUT, "no place for the store: set CAIRN_ROOT or HOME");
 		store_close(s);
