@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,10 +33,11 @@ static int make_store(void **state)
 
 static int remove_store(void **state)
 {
+	auto_close int tmp = open("/tmp", O_PATH);
 	struct error e;
 
 	store_close(store);
-	return path_remove(-100 /* AT_FDCWD */, folder, &e);
+	return path_remove(tmp, strrchr(folder, '/') + 1, &e);
 }
 
 /* A manifest that names CONFIG rightly, with LAYERS and REST put in as they are. */
