@@ -26,6 +26,9 @@ struct vertex; /* belongs to the progress it came from; freed with it */
 /* Render to FD (borrowed). $BUILDKIT_PROGRESS and NO_COLOR are looked at by the caller. */
 struct progress *progress_new(enum progress_mode mode, int fd, struct error *e);
 
+/* Is colour welcome on a terminal? Not unless said. */
+void progress_colour(struct progress *p, bool colour);
+
 /* Everything is shown; the last summary line is printed. */
 void progress_free(struct progress *p, bool succeeded);
 
