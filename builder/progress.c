@@ -226,7 +226,7 @@ void vertex_start(struct vertex *v)
 	event_end(v->progress);
 }
 
-static void tail_add(struct vertex *v, const char *text)
+void progress_tail_add(struct vertex *v, const char *text)
 {
 	char **slot = &v->tail[v->tail_count % TAIL_LINES];
 	char *line = NULL;
@@ -251,7 +251,7 @@ static void show_line(struct vertex *v, int stream, const char *bytes, size_t si
 		return;
 	safe_text(f, bytes, size);
 	if (fclose(f) == 0) {
-		tail_add(v, text);
+		progress_tail_add(v, text);
 		if (v->logged <= LOG_SIZE_MAX)
 			SHOW(p, line, v, stream, text);
 		v->logged += (int64_t)size + 1;

@@ -85,7 +85,6 @@ struct progress {
 	STAILQ_HEAD(, vertex) vertices;
 	unsigned started, ended;         /* how many */
 	int64_t began_ns;
-	bool failed;
 
 	/* The plain view's: who speaks, since when, and when last. */
 	struct vertex *speaker;
@@ -103,6 +102,9 @@ struct progress {
 extern const struct view view_plain, view_tty, view_json;
 
 int64_t progress_now_ns(void);
+
+/* One more line of V that is shown while it runs, and when it fails. */
+void progress_tail_add(struct vertex *v, const char *text);
 
 static inline bool vertex_ended(const struct vertex *v)
 {
