@@ -1,0 +1,99 @@
+#include "parser/arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Large enough that malloc is rare, small enough that an ordinary file needs one. */
+#define CHUNK_SIZE ((size_t)32 << 10)
+
+struct chunk {
+	struct chunk *next;
+	alignas(max_align_t) char bytes[];
+};
+
+struct arena {
+	struct chunk *chunks;
+	char *free;
+	size_t left;
+	bool exhausted;
+};
+
+struct arena *arena_new(void)
+{
+	return calloc(1, sizeof(struct arena));
+}
+
+void arena_free(struct arena *a)
+{
+	if (!a)
+		return;
+	for (struct chunk *c = a->chunks, *next; c; c = next) {
+		next = c->next;
+		free(c);
+	}
+	free(a);
+}
+
+static char *take(struct arena *a, size_t size)
+{
+	/* What does not fit well gets a chunk of its own, and the current one is kept. */
+	bool own = size > CHUNK_SIZE / 4;
+	struct chunk *c;
+	char *p;
+
+	if (size > a->left) {
+		c = size < SIZE_MAX - sizeof *c ? malloc(sizeof *c + (own ? size : CHUNK_SIZE)) : NULL;
+		if (!c) {
+			a->exhausted = true;
+			return NULL;
+		}
+		c->next = a->chunks;
+		a->chunks = c;
+		if (own)
+			return c->bytes;
+		a->free = c->bytes;
+		a->left = CHUNK_SIZE;
+	}
+	p = a->free;
+	a->free += size;
+	a->left -= size;
+	return p;
+}
+
+void *arena_array(struct arena *a, size_t count, size_t size)
+{
+	size_t padding = -(uintptr_t)a->free % alignof(max_align_t);
+	size_t bytes;
+	char *p;
+
+	if (__builtin_mul_overflow(count, size, &bytes)) {
+		a->exhausted = true;
+		return NULL;
+	}
+	if (padding <= a->left) {
+		a->free += padding;
+		a->left -= padding;
+	} else {
+		a->left = 0;
+	}
+	p = take(a, bytes);
+	return p ? memset(p, 0, bytes) : NULL;
+}
+
+char *arena_text(struct arena *a, const char *text, size_t size)
+{
+	char *p = take(a, size + 1);
+
+	if (p) {
+		memcpy(p, text, size);
+		p[size] = '\0';
+	}
+	return p;
+}
+
+bool arena_exhausted(const struct arena *a)
+{
+	return a->exhausted;
+}

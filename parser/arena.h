@@ -1,0 +1,20 @@
+/* Memory that lives as long as its dockerfile: taken piece by piece, given back at once. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+
+/* Returns an empty arena, or NULL. */
+struct arena *arena_new(void);
+
+void arena_free(struct arena *a);
+
+/* COUNT zeroed items of SIZE bytes. Returns NULL when memory ran out; arena_exhausted remembers. */
+void *arena_array(struct arena *a, size_t count, size_t size);
+
+/* A copy of SIZE bytes with a NUL behind them. */
+char *arena_text(struct arena *a, const char *text, size_t size);
+
+/* Whether any request has failed, so that callers may give up quietly and one looks at the end. */
+bool arena_exhausted(const struct arena *a);

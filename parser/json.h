@@ -1,0 +1,11 @@
+/* JSON (exec) form: ["word", "word"]. */
+#pragma once
+#include "parser/arena.h"
+#include "parser/dockerfile.h"
+
+/* Read TEXT as a list of strings into WORDS, decoded, in memory of A.
+ *
+ * Returns 1, or 0 when TEXT is not a JSON list and so is meant otherwise, or -1 and E: a list of
+ * something else than strings, or a string that cannot be passed to a program.
+ */
+int json_words(struct arena *a, const char *text, struct words *words, struct syntax_error *e);

@@ -1,0 +1,22 @@
+#include "parser/syntax_error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int syntax_error_set(struct syntax_error *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!e)
+		return -1;
+	e->line = 0;
+	e->column = 0;
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof e->text, fmt, ap);
+	va_end(ap);
+	for (char *p = e->text; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+	return -1;
+}
