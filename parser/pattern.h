@@ -6,6 +6,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "parser/syntax_error.h"
 
 /* Returns 0, or -1 and E ("syntax error in pattern") when PATTERN is malformed. */
@@ -19,3 +20,8 @@ bool pattern_match_slice(const char *pattern, size_t pattern_size, const char *t
 
 /* Whether WORD has a wildcard: one of * ? [ or an escape. */
 bool pattern_is_wild(const char *word);
+
+/* The part of a pattern at AT that stands for one character: its size in bytes, and in *HIT whether
+ * C may be that character. '*' is none of its business.
+ */
+size_t pattern_step(const char *at, const char *end, uint32_t c, bool *hit);

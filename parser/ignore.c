@@ -1,0 +1,420 @@
+#include "parser/ignore.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "parser/arena.h"
+#include "parser/pattern.h"
+#include "parser/text.h"
+
+/* A rule's pattern is cut at its slashes. Parts match one part of a path each, but for "**", which
+ * matches any number. Odd patterns, with "**" inside a part, are matched character by character.
+ */
+#define ODD_PATTERN_MAX 4096            /* Linux takes no longer path */
+
+enum part_kind { PART_LITERAL, PART_WILD, PART_DEEP };
+
+struct part {
+	enum part_kind kind;
+	const char *at;
+	size_t size;
+};
+
+struct rule {
+	struct ignore_rule public;
+	const char *pattern;            /* clean, without '!' and the slash in front */
+	struct part *part;
+	size_t count;
+	bool odd;
+};
+
+struct ignore {
+	struct rule *item;
+	size_t count, capacity;
+	size_t exceptions;
+	struct arena *memory;
+};
+
+/* --- making rules ---------------------------------------------------------------------------- */
+
+/* Write PATTERN clean to OUT, which has room for it: no empty parts, no ".", ".." resolved where
+ * there is something to go up from, no slash at the ends. Source: Go's path/filepath.Clean.
+ */
+static void clean(struct slice pattern, char *out)
+{
+	bool rooted = pattern.at < pattern.end && *pattern.at == '/';
+	char *start = out, *o = out;
+
+	for (const char *at = pattern.at, *end; at < pattern.end; at = end + 1) {
+		size_t size;
+		char *last;
+
+		end = memchr(at, '/', pattern.end - at);
+		if (!end)
+			end = pattern.end;
+		size = end - at;
+		if (size == 0 || (size == 1 && *at == '.'))
+			continue;
+		last = memrchr(start, '/', o - start);
+		last = last ? last : start;
+		if (size == 2 && at[0] == '.' && at[1] == '.') {
+			bool above = o == start || (o - last >= 2 && memcmp(o - 2, "..", 2) == 0 &&
+			                            (o - 2 == start || o[-3] == '/'));
+
+			if (!above) {
+				o = last;
+				continue;
+			}
+			if (rooted)
+				continue;
+		}
+		if (o > start)
+			*o++ = '/';
+		memmove(o, at, size);
+		o += size;
+	}
+	*o = '\0';
+}
+
+static bool is_wild(const char *at, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (strchr("*?[\\", at[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool is_odd(const char *at, size_t size)
+{
+	const char *stars = memmem(at, size, "**", 2);
+
+	return stars && size > 2;
+}
+
+/* Where the part at AT ends: at a slash outside classes, or the end. An escaped slash is a slash. */
+static const char *part_end(const char *at, const char *end)
+{
+	for (bool hit; at < end && *at != '/';) {
+		if (at[0] == '\\' && at[1] == '/')
+			return at;
+		at += *at == '*' ? 1 : pattern_step(at, end, 0, &hit);
+	}
+	return at;
+}
+
+static int cut(struct arena *memory, struct rule *rule)
+{
+	const char *end = rule->pattern + strlen(rule->pattern);
+	size_t most = 1;
+
+	for (const char *p = rule->pattern; p < end; p++)
+		most += *p == '/';
+	rule->part = arena_array(memory, most, sizeof *rule->part);
+	if (!rule->part)
+		return -1;
+	for (const char *at = rule->pattern; at < end;) {
+		struct part *part = &rule->part[rule->count++];
+
+		part->at = at;
+		at = part_end(at, end);
+		part->size = at - part->at;
+		part->kind = part->size == 2 && memcmp(part->at, "**", 2) == 0 ? PART_DEEP :
+		             is_wild(part->at, part->size) ? PART_WILD : PART_LITERAL;
+		rule->odd |= is_odd(part->at, part->size);
+		at += at < end ? 1 + (*at == '\\') : 0;
+	}
+	return 0;
+}
+
+static struct rule *append(struct ignore *rules)
+{
+	if (rules->count == rules->capacity) {
+		size_t capacity = rules->capacity ? 2 * rules->capacity : 16;
+		struct rule *item = reallocarray(rules->item, capacity, sizeof *item);
+
+		if (!item)
+			return NULL;
+		rules->item = item;
+		rules->capacity = capacity;
+	}
+	return memset(&rules->item[rules->count++], 0, sizeof(struct rule));
+}
+
+static int add(struct ignore *rules, struct slice text, int line, struct syntax_error *e)
+{
+	struct rule *rule = append(rules);
+	char *pattern = arena_text(rules->memory, text.at, text.end - text.at);
+
+	if (!rule || !pattern)
+		return syntax_error_set(e, "out of memory");
+	rule->public.text = arena_text(rules->memory, text.at, text.end - text.at);
+	rule->public.line = line;
+	rule->public.exception = *text.at == '!';
+	rules->exceptions += rule->public.exception;
+	text.at += rule->public.exception;
+	text = text_trim_left(text);
+	if (text.at == text.end)
+		return syntax_error_set(e, "illegal exclusion pattern: \"!\"");
+	clean(text, pattern);
+	rule->pattern = pattern;
+	if (pattern_check(pattern, e) < 0)
+		return -1;
+	if (!rule->public.text || cut(rules->memory, rule) < 0)
+		return syntax_error_set(e, "out of memory");
+	if (rule->odd && strlen(pattern) > ODD_PATTERN_MAX)
+		return syntax_error_set(e, "pattern is longer than %d bytes", ODD_PATTERN_MAX);
+	return 0;
+}
+
+static struct ignore *new_rules(struct syntax_error *e)
+{
+	struct ignore *rules = calloc(1, sizeof *rules);
+
+	if (rules)
+		rules->memory = arena_new();
+	if (rules && rules->memory)
+		return rules;
+	free(rules);
+	syntax_error_set(e, "out of memory");
+	return NULL;
+}
+
+struct ignore *ignore_parse(const char *text, size_t size, struct syntax_error *e)
+{
+	struct ignore *rules = new_rules(e);
+	const char *end = text + size;
+	int line = 1;
+
+	if (!rules)
+		return NULL;
+	if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		text += 3;
+	for (const char *next; text < end; text = next, line++) {
+		struct slice all = { text, memchr(text, '\n', end - text) };
+		struct slice pattern;
+		int status = 0;
+
+		if (!all.end)
+			all.end = end;
+		next = all.end < end ? all.end + 1 : end;
+		pattern = text_trim(all);
+		if (memchr(all.at, '\0', all.end - all.at))
+			status = syntax_error_set(e, "a NUL byte: this is not a text file");
+		else if (*all.at != '#' && pattern.at < pattern.end)
+			status = add(rules, pattern, line, e);
+		if (status < 0) {
+			if (e)
+				e->line = line;
+			ignore_free(rules);
+			return NULL;
+		}
+	}
+	return rules;
+}
+
+struct ignore *ignore_from_patterns(const char *const *patterns, size_t count,
+                                    struct syntax_error *e)
+{
+	struct ignore *rules = new_rules(e);
+
+	for (size_t i = 0; rules && i < count; i++) {
+		struct slice all = { patterns[i], patterns[i] + strlen(patterns[i]) };
+		struct slice pattern = text_trim(all);
+
+		if (pattern.at < pattern.end && add(rules, pattern, 0, e) < 0) {
+			ignore_free(rules);
+			return NULL;
+		}
+	}
+	return rules;
+}
+
+void ignore_free(struct ignore *rules)
+{
+	if (!rules)
+		return;
+	arena_free(rules->memory);
+	free(rules->item);
+	free(rules);
+}
+
+/* --- matching -------------------------------------------------------------------------------- */
+
+/* What a rule says of a path: that it matches the path or a folder above, that it does not, or that
+ * it may match something below.
+ */
+enum answer { NO, YES, BELOW };
+
+/* Match the parts FROM..TO of RULE, none of them deep, with the parts of the path at *REST, and
+ * move *REST to the first part left, NULL when there is none.
+ */
+static enum answer segment(const struct rule *rule, size_t from, size_t to, const char **rest)
+{
+	for (; from < to; from++) {
+		const struct part *part = &rule->part[from];
+		const char *at = *rest, *end;
+		size_t size;
+
+		if (!at)
+			return BELOW;
+		end = strchrnul(at, '/');
+		size = end - at;
+		if (part->kind == PART_LITERAL ? size != part->size || memcmp(at, part->at, size) != 0
+		                               : !pattern_match_slice(part->at, part->size, at, size))
+			return NO;
+		*rest = *end ? end + 1 : NULL;
+	}
+	return YES;
+}
+
+static size_t next_deep(const struct rule *rule, size_t from)
+{
+	while (from < rule->count && rule->part[from].kind != PART_DEEP)
+		from++;
+	return from;
+}
+
+/* What stands between two "**" is placed leftmost, which leaves most room for what follows. */
+static enum answer ask_parts(const struct rule *rule, const char *path)
+{
+	const char *rest = path;
+	size_t to = next_deep(rule, 0);
+	enum answer answer = rule->count ? segment(rule, 0, to, &rest) : NO;
+
+	if (answer != YES)
+		return answer;
+	while (to < rule->count) {
+		size_t from = to;
+		const char *at;
+
+		while (from < rule->count && rule->part[from].kind == PART_DEEP)
+			from++;
+		if (from == rule->count)
+			return rest ? YES : BELOW;
+		to = next_deep(rule, from);
+		for (;; rest = strchr(rest, '/') + 1) {
+			at = rest;
+			answer = segment(rule, from, to, &at);
+			if (answer == YES)
+				break;
+			if (!rest || !strchr(rest, '/'))
+				return BELOW;
+		}
+		rest = at;
+	}
+	return YES;
+}
+
+/* How "**" at P, which ends before REST, is meant: as any string, or as nothing or any string that
+ * ends in a slash.
+ */
+static bool any_string(const struct rule *rule, const char *p, const char *rest)
+{
+	return !*rest || (p == rule->pattern && !rest[strcspn(rest, "*?[]\\")]);
+}
+
+/* Mark in STATE the place P of RULE's pattern, and those reached from there on no character. */
+static void reach(const struct rule *rule, const char *p, bool *state)
+{
+	for (;;) {
+		state[p - rule->pattern] = true;
+		if (*p != '*')
+			return;
+		p += p[1] == '*' ? 2 + (p[2] == '/') : 1;
+	}
+}
+
+/* One character C on: from the places in NOW to those in THEN. The second star of a "**" is the
+ * place within the string that it stands for.
+ */
+static void advance(const struct rule *rule, const bool *now, bool *then, uint32_t c)
+{
+	const char *start = rule->pattern, *end = start + strlen(start), *next;
+	bool hit;
+
+	for (const char *p = start; p < end; p = next) {
+		if (p[0] == '*' && p[1] == '*') {
+			next = p + 2 + (p[2] == '/');
+			if (!now[p - start] && !now[p + 1 - start])
+				continue;
+			if (any_string(rule, p, next)) {
+				reach(rule, p, then);
+				continue;
+			}
+			then[p + 1 - start] = true;
+			if (c == '/')
+				reach(rule, next, then);
+		} else if (*p == '*') {
+			next = p + 1;
+			if (now[p - start] && c != '/')
+				reach(rule, p, then);
+		} else {
+			next = p + pattern_step(p, end, c, &hit);
+			if (now[p - start] && hit)
+				reach(rule, next, then);
+		}
+	}
+}
+
+/* The slow way, for patterns with "**" inside a part, as in "a**b": all places of the pattern that
+ * the path may have come to, side by side.
+ */
+static enum answer ask_characters(const struct rule *rule, const char *path)
+{
+	bool states[2][ODD_PATTERN_MAX + 1] = { 0 }, *now = states[0], *then = states[1];
+	size_t count = strlen(rule->pattern) + 1, width = 1;
+	const char *end = path + strlen(path);
+
+	reach(rule, rule->pattern, now);
+	for (const char *at = path; width > 0; at += width) {
+		bool *old = now;
+		uint32_t c = '/';
+
+		width = text_decode(at, end, &c);
+		if (c == '/' && at > path && now[count - 1])
+			return YES;
+		memset(then, 0, count);
+		advance(rule, now, then, c);
+		now = then;
+		then = old;
+	}
+	return memchr(now, true, count) ? BELOW : NO;
+}
+
+static enum answer ask(const struct rule *rule, const char *path)
+{
+	return rule->odd ? ask_characters(rule, path) : ask_parts(rule, path);
+}
+
+static const struct rule *decide(const struct ignore *rules, const char *path)
+{
+	for (size_t i = *path ? rules->count : 0; i > 0; i--) {
+		if (ask(&rules->item[i - 1], path) == YES)
+			return &rules->item[i - 1];
+	}
+	return NULL;
+}
+
+const struct ignore_rule *ignore_match(const struct ignore *rules, const char *path)
+{
+	const struct rule *rule = decide(rules, path);
+
+	return rule ? &rule->public : NULL;
+}
+
+bool ignore_may_keep_below(const struct ignore *rules, const char *folder)
+{
+	const struct rule *decided = decide(rules, folder);
+	const struct rule *rule = decided ? decided + 1 : rules->item;
+
+	for (; rule < rules->item + rules->count; rule++) {
+		if (rule->public.exception && ask(rule, folder) != NO)
+			return true;
+	}
+	return false;
+}
+
+bool ignore_has_exceptions(const struct ignore *rules)
+{
+	return rules->exceptions > 0;
+}
