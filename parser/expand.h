@@ -10,6 +10,7 @@
  * Source: Dockerfile reference, "Environment replacement"; BuildKit, frontend/dockerfile/shell.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include "parser/syntax_error.h"
 
@@ -46,3 +47,8 @@ char *expand_document(const char *body, const struct expansion *how, struct synt
  */
 char **expand_words(const char *text, const struct expansion *how, size_t *count,
                     struct syntax_error *e);
+
+/* The words of TEXT as a shell sees them, with no variable known: those stay as written. The escape
+ * is a backslash; RAW leaves quotes and escapes in the words. For finding here-documents.
+ */
+char **expand_nothing(const char *text, bool raw, size_t *count, struct syntax_error *e);
