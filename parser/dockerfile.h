@@ -32,7 +32,7 @@ enum keyword {
 };
 
 struct words {
-	const char **item;              /* also NULL-terminated: item[count] is NULL */
+	const char **item;              /* item[count] is NULL; NULL when there are none */
 	size_t count;
 };
 
@@ -148,6 +148,7 @@ struct dockerfile {
 	struct instruction *instruction;        /* the good ones, in order */
 	size_t count;
 	char escape;                            /* '\\' or '`' */
+	int escape_line;                        /* of # escape=; 0: none. Likewise below */
 	const char *syntax;                     /* value of # syntax=, NULL: none */
 	int syntax_line;
 	const char *check_text;                 /* value of # check=, NULL: none */
