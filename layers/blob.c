@@ -71,6 +71,14 @@ int blob_copy_unhashed(struct blob_writer *w, int fd, int64_t offset, int64_t si
 	return 0;
 }
 
+int blob_skip_unhashed(struct blob_writer *w, int64_t size, struct error *e)
+{
+	if (lseek(w->fd, size, SEEK_CUR) < 0)
+		return error_errno(e, "%s/tmp: seek", store_path(w->store));
+	w->size += size;
+	return 0;
+}
+
 int64_t blob_written(const struct blob_writer *w)
 {
 	return w->size;

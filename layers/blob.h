@@ -28,6 +28,9 @@ int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, st
 int blob_copy_unhashed(struct blob_writer *w, int fd, int64_t offset, int64_t size,
                        struct error *e);
 
+/* SIZE zero bytes that take no room on the disk. Something is written after them. */
+int blob_skip_unhashed(struct blob_writer *w, int64_t size, struct error *e);
+
 /* The bytes written so far, and the descriptor they are in (borrowed). */
 int64_t blob_written(const struct blob_writer *w);
 int blob_writer_fd(const struct blob_writer *w);

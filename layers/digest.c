@@ -18,6 +18,18 @@ void sha256_add(struct sha256 *s, const void *data, size_t size)
 	SHA256_Update((SHA256_CTX *)s, data, size);
 }
 
+void sha256_add_zeros(struct sha256 *s, int64_t size)
+{
+	static const char zeros[64 << 10];
+
+	while (size > 0) {
+		size_t some = size < (int64_t)sizeof zeros ? (size_t)size : sizeof zeros;
+
+		sha256_add(s, zeros, some);
+		size -= (int64_t)some;
+	}
+}
+
 void sha256_end(struct sha256 *s, struct digest *d)
 {
 	SHA256_Final(d->byte, (SHA256_CTX *)s);

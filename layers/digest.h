@@ -27,6 +27,7 @@ struct sha256 {
 
 void sha256_begin(struct sha256 *s);
 void sha256_add(struct sha256 *s, const void *data, size_t size);
+void sha256_add_zeros(struct sha256 *s, int64_t size);
 void sha256_end(struct sha256 *s, struct digest *d);
 
 void digest_of(const void *data, size_t size, struct digest *d);
