@@ -44,7 +44,8 @@ struct entry {
 	uint32_t major, minor;
 	int64_t size;       /* of a file's content, bytes */
 	int64_t mtime;      /* seconds since 1970 */
-	int64_t offset;     /* of a file's content in the uncompressed tar, bytes */
+	int64_t offset;     /* of a file's content in the uncompressed tar; below 0 when it is not in
+	                     * one piece there (see layer_expand) */
 	struct digest digest; /* of a file's content */
 };
 
@@ -76,7 +77,12 @@ bool table_exists(struct store *s, const struct digest *diff_id);
 size_t table_count(const struct table *t);
 int64_t table_tar_size(const struct table *t);
 
-/* Entry I; its pointers are lent for as long as the table is open. */
+/* Is there an entry whose directory has none? What that directory is like depends on the layers
+ * below then. */
+bool table_implies_parents(const struct table *t);
+
+/* Entry I; its pointers are lent for as long as the table is open. A record that is damaged reads
+ * as an empty directory "". */
 void table_get(const struct table *t, size_t i, struct entry *entry);
 
 /* The index of PATH's entry, or -1. */

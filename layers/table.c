@@ -1,0 +1,319 @@
+#include "layers/table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "layers/record.h"
+#include "layers/scope.h"
+
+/* The file: this header, the records, the array of their places. */
+#define TABLE_MAGIC "cairn table 1\n\0"
+
+struct header {
+	char magic[16];
+	uint64_t count;
+	uint64_t places;          /* where the array of places begins */
+	int64_t tar_size;
+	uint64_t implies_parents;
+};
+
+struct table {
+	const unsigned char *bytes;
+	size_t size;
+	const struct header *header;
+	const uint64_t *places;
+};
+
+struct table_writer {
+	struct store *store;
+	struct store_temp temp;
+	FILE *file;
+	uint64_t at;
+	uint64_t *places;
+	size_t count, capacity;
+	bool implies_parents;
+
+	char *last;               /* the path before, for the order */
+	size_t last_capacity;
+	size_t *dirs;             /* lengths of the directories that LAST lies in or is */
+	size_t dir_count, dir_capacity;
+};
+
+int path_order(const char *a, const char *b)
+{
+	while (*a == *b && *a) {
+		a++;
+		b++;
+	}
+	if (*a == *b)
+		return 0;
+	/* The end of a path comes before all, then its own content, then longer names. */
+	if (!*a || !*b)
+		return *a ? 1 : -1;
+	if (*a == '/' || *b == '/')
+		return *a == '/' ? -1 : 1;
+	return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+}
+
+bool path_is_below(const char *path, const char *dir)
+{
+	size_t length = strlen(dir);
+
+	if (length == 0)
+		return *path != '\0';
+	return strncmp(path, dir, length) == 0 && path[length] == '/';
+}
+
+struct table_writer *table_begin(struct store *s, struct error *e)
+{
+	struct table_writer *w = calloc(1, sizeof *w);
+	struct header empty = { .count = 0 };
+	int fd;
+
+	if (!w) {
+		error_memory(e);
+		return NULL;
+	}
+	w->store = s;
+	fd = store_temp_file(s, &w->temp, e);
+	if (fd < 0) {
+		free(w);
+		return NULL;
+	}
+	w->file = fdopen(fd, "w");
+	if (!w->file || setvbuf(w->file, NULL, _IOFBF, 64 << 10) != 0 ||
+	    fwrite(&empty, sizeof empty, 1, w->file) != 1) {
+		error_memory(e);
+		if (!w->file)
+			close(fd);
+		table_discard(w);
+		return NULL;
+	}
+	w->at = sizeof empty;
+	return w;
+}
+
+static void release(struct table_writer *w)
+{
+	free(w->places);
+	free(w->last);
+	free(w->dirs);
+	free(w);
+}
+
+void table_discard(struct table_writer *w)
+{
+	if (!w)
+		return;
+	if (w->file)
+		fclose(w->file);
+	store_discard(&w->temp);
+	release(w);
+}
+
+static int grow(void **array, size_t *capacity, size_t wanted, size_t item, struct error *e)
+{
+	size_t larger = *capacity ? 2 * *capacity : 64;
+	void *grown;
+
+	if (wanted <= *capacity)
+		return 0;
+	if (larger < wanted)
+		larger = wanted;
+	grown = reallocarray(*array, larger, item);
+	if (!grown)
+		return error_memory(e);
+	*array = grown;
+	*capacity = larger;
+	return 0;
+}
+
+/* Does PATH's parent have an entry? Sorted as they come, it must be among the directories that
+ * the path before lies in. Remembers PATH as one of them when it is a directory itself. */
+static int note_parent(struct table_writer *w, const struct entry *entry, struct error *e)
+{
+	const char *slash = strrchr(entry->path, '/');
+	size_t parent = slash ? (size_t)(slash - entry->path) : 0;
+	size_t length = strlen(entry->path);
+
+	while (w->dir_count > 0) {
+		size_t dir = w->dirs[w->dir_count - 1];
+
+		if (dir < length && entry->path[dir] == '/' && memcmp(w->last, entry->path, dir) == 0)
+			break;
+		w->dir_count--;
+	}
+	if (parent > 0 && (w->dir_count == 0 || w->dirs[w->dir_count - 1] != parent) &&
+	    entry->type != ENTRY_WHITEOUT)
+		w->implies_parents = true;
+	if ((entry->type != ENTRY_DIR && entry->type != ENTRY_OPAQUE) || length == 0)
+		return 0;
+	if (grow((void **)&w->dirs, &w->dir_capacity, w->dir_count + 1, sizeof *w->dirs, e) < 0)
+		return -1;
+	w->dirs[w->dir_count++] = length;
+	return 0;
+}
+
+int table_add(struct table_writer *w, const struct entry *entry, struct error *e)
+{
+	size_t length = strlen(entry->path);
+	ssize_t written;
+
+	if (w->count > 0 && path_order(w->last, entry->path) >= 0)
+		return error_set(e, ERROR_INPUT, "%s comes after %s: entries must be sorted", entry->path,
+		                 w->last);
+	if (note_parent(w, entry, e) < 0 ||
+	    grow((void **)&w->last, &w->last_capacity, length + 1, 1, e) < 0 ||
+	    grow((void **)&w->places, &w->capacity, w->count + 1, sizeof *w->places, e) < 0)
+		return -1;
+	memcpy(w->last, entry->path, length + 1);
+	written = record_write(w->file, entry);
+	if (written < 0)
+		return error_errno(e, "write the table in %s/tmp", store_path(w->store));
+	w->places[w->count++] = w->at;
+	w->at += (uint64_t)written;
+	return 0;
+}
+
+int table_commit(struct table_writer *w, const struct digest *diff_id, int64_t tar_size,
+                 struct error *e)
+{
+	struct header header = { TABLE_MAGIC, w->count, w->at, tar_size, w->implies_parents };
+	char name[DIGEST_HEX + 1];
+	int result = 0;
+
+	fwrite(w->places, sizeof *w->places, w->count, w->file);
+	if (fflush(w->file) != 0 || ferror(w->file) ||
+	    pwrite(fileno(w->file), &header, sizeof header, 0) != sizeof header) {
+		error_errno(e, "write the table in %s/tmp", store_path(w->store));
+		table_discard(w);
+		return -1;
+	}
+	if (fclose(w->file) != 0) {
+		result = error_errno(e, "write the table in %s/tmp", store_path(w->store));
+		store_discard(&w->temp);
+	} else {
+		result = store_keep(w->store, &w->temp, STORE_TABLES, digest_hex(diff_id, name), e);
+	}
+	release(w);
+	return result;
+}
+
+/* Everything that is not a record adds up to the size of the file. */
+static bool is_whole(const struct table *t)
+{
+	const struct header *h = t->header;
+
+	return t->size >= sizeof *h && memcmp(h->magic, TABLE_MAGIC, sizeof h->magic) == 0 &&
+	       h->places >= sizeof *h && h->places % 8 == 0 && h->places <= t->size &&
+	       h->count <= SIZE_MAX / sizeof(uint64_t) &&
+	       t->size - h->places == h->count * sizeof(uint64_t) && h->tar_size >= 0;
+}
+
+struct table *table_open(struct store *s, const struct digest *diff_id, struct error *e)
+{
+	char name[DIGEST_HEX + 1];
+	auto_close int fd = store_find(s, STORE_TABLES, digest_hex(diff_id, name), O_RDONLY, e);
+	struct table *t;
+	struct stat st;
+	void *bytes;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct header)) {
+		error_set(e, ERROR_CORRUPT, "%s/tables/%s is damaged", store_path(s), name);
+		return NULL;
+	}
+	t = calloc(1, sizeof *t);
+	if (!t) {
+		error_memory(e);
+		return NULL;
+	}
+	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (bytes == MAP_FAILED) {
+		error_errno(e, "map %s/tables/%s", store_path(s), name);
+		free(t);
+		return NULL;
+	}
+	t->bytes = bytes;
+	t->size = (size_t)st.st_size;
+	t->header = bytes;
+	if (!is_whole(t)) {
+		error_set(e, ERROR_CORRUPT, "%s/tables/%s is damaged", store_path(s), name);
+		table_close(t);
+		return NULL;
+	}
+	t->places = (const uint64_t *)(t->bytes + t->header->places);
+	return t;
+}
+
+void table_close(struct table *t)
+{
+	if (!t)
+		return;
+	munmap((void *)t->bytes, t->size);
+	free(t);
+}
+
+bool table_exists(struct store *s, const struct digest *diff_id)
+{
+	char name[DIGEST_HEX + 1];
+
+	return store_has(s, STORE_TABLES, digest_hex(diff_id, name));
+}
+
+size_t table_count(const struct table *t)
+{
+	return t->header->count;
+}
+
+int64_t table_tar_size(const struct table *t)
+{
+	return t->header->tar_size;
+}
+
+bool table_implies_parents(const struct table *t)
+{
+	return t->header->implies_parents;
+}
+
+void table_get(const struct table *t, size_t i, struct entry *entry)
+{
+	uint64_t place = t->places[i], end = t->header->places;
+
+	if (place > end || place % 8 != 0)
+		place = end;
+	record_read(t->bytes + place, end - place, entry);
+}
+
+size_t table_lower_bound(const struct table *t, const char *path)
+{
+	size_t low = 0, high = table_count(t);
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct entry entry;
+
+		table_get(t, middle, &entry);
+		if (path_order(entry.path, path) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+ssize_t table_find(const struct table *t, const char *path)
+{
+	size_t i = table_lower_bound(t, path);
+	struct entry entry;
+
+	if (i == table_count(t))
+		return -1;
+	table_get(t, i, &entry);
+	return strcmp(entry.path, path) == 0 ? (ssize_t)i : -1;
+}
