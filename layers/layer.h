@@ -46,7 +46,8 @@ struct layer_writer *layer_begin(struct store *s, struct error *e);
 /* Add an entry, in path_order, each path once. CONTENT counts for files only.
  *
  * An all-zero entry->digest is computed on the way; another is taken on trust (the caller has
- * hashed the file and made sure that it did not change since). entry->offset is ignored. A file
+ * hashed the file and made sure that it did not change since). entry->offset is ignored; of a
+ * whiteout only the path and the time count. A file
  * that is shorter than entry->size is ERROR_INPUT naming it ("changed while it was read"); a longer
  * one is cut. Names that begin ".wh." are refused: in a layer they would delete (H094). */
 int layer_add(struct layer_writer *w, const struct entry *entry, const struct content *content,
