@@ -125,8 +125,8 @@ static int open_context_bind(struct building *b, struct mounting *m, struct sand
 	struct layer layer;
 	char path[128];
 
-	if (copy_write(m->copy, &layer, e) < 0 || tree_make(b->store, &layer, NULL, &b->trees, e) < 0 ||
-	    tree_path(b->store, &layer.diff_id, path, e) < 0)
+	if (copy_write(m->copy, &layer, e) < 0 ||
+	    tree_make(b->store, &layer, NULL, 0, &b->trees, path, e) < 0)
 		return -1;
 	m->layer_lower[0] = strdup(path);
 	if (!m->layer_lower[0])

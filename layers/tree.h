@@ -21,21 +21,21 @@ struct tree_rules {
 	bool make_devices; /* mknod as the layer says; else devices are left out */
 };
 
-/* Make sure that LAYER is unpacked. BELOW are the layers under it (for hard links to a lower
- * layer's file), or NULL. Two threads or processes may want the same tree: one makes it. */
-int tree_make(struct store *s, const struct layer *layer, const struct stack *below,
-              const struct tree_rules *rules, struct error *e);
-
-/* The path of a tree relative to the store's folder, for an overlay's lower list. */
-int tree_path(struct store *s, const struct digest *diff_id, char path[static 128],
-              struct error *e);
+/* Make sure that LAYER is unpacked; PATH becomes the tree's, relative to the store's folder, for an
+ * overlay's lower list. The first BELOW layers of STACK lie under it: what a directory is like that
+ * the layer only implies, and a file that it links to but does not have, is found there (such a
+ * layer has a tree for each base it lies on). STACK may be NULL. Two threads or processes may want
+ * the same tree: both make it, the first to finish counts. */
+int tree_make(struct store *s, const struct layer *layer, struct stack *stack, size_t below,
+              const struct tree_rules *rules, char path[static 128], struct error *e);
 
 /* Write what changed in UPPER, an overlay's upper folder over the layers BELOW, to W: new and
  * changed entries, whiteouts, opaque directories; hard links among changed files. A directory of
- * BELOW that is there with the same mode, owner, xattrs and mtime is left out; so is the root.
+ * BELOW that is there with the same mode, owner, xattrs and mtime is left out unless something
+ * below it changed; the root is left out always.
  * With EPOCH >= 0 later times become EPOCH. Sockets are left out; files named .wh.* are refused;
  * overlay's own xattrs never leave; file capabilities become version 2 (H106). */
-int tree_changes(int upper, const struct stack *below, bool user_xattrs, int64_t epoch,
+int tree_changes(int upper, struct stack *below, bool user_xattrs, int64_t epoch,
                  struct layer_writer *w, struct error *e);
 
 /* UPPER (a directory named by T) becomes the tree of DIFF_ID: no unpacking later. */
