@@ -167,7 +167,10 @@ static int tell_implied(struct walk *w, const char *path, struct error *e)
 	return 0;
 }
 
-/* Take all entries of the earliest path off the heap and find what shows: 1 when FOUND does. */
+enum { HIDDEN = 0, SHOWN = 1, GONE = 2 };
+
+/* Take all entries of the earliest path off the heap and find what shows. A path that is GONE
+ * leaves the directory that it was deleted from. */
 static int take_path(struct walk *w, struct found *found, struct error *e)
 {
 	const char *path = w->heap[0].entry.path;
@@ -195,15 +198,15 @@ static int take_path(struct walk *w, struct found *found, struct error *e)
 	if (is_hidden && add_barrier(w, path, new_floor, e) < 0)
 		return -1;
 	if (!is_there)
-		return 0;
+		return is_hidden ? GONE : HIDDEN;
 	if (found->entry.type == ENTRY_OPAQUE)
 		found->entry.type = ENTRY_DIR;
 	/* A file under a directory that only its content implies is not seen. */
 	if (found->entry.type != ENTRY_DIR && is_implied_above(w, path, found->layer))
-		return 0;
+		return HIDDEN;
 	if (found->entry.type == ENTRY_HARDLINK && stack_follow_hardlink(w->stack, found, e) < 0)
 		return -1;
-	return 1;
+	return SHOWN;
 }
 
 static int begin(struct walk *w, struct error *e)
@@ -244,13 +247,13 @@ int stack_walk(struct stack *st, const char *dir, bool deep,
 	while (result == 0 && (result = leave_pruned(&w, e)) == 0 && w.count > 0) {
 		struct found found;
 		const char *path = w.heap[0].entry.path;
-		int shows = take_path(&w, &found, e);
+		int answer = take_path(&w, &found, e);
 
-		if (shows < 0)
+		if (answer < 0)
 			result = -1;
-		else if (shows > 0)
+		else if (answer != HIDDEN)
 			result = tell_implied(&w, path, e);
-		if (result == 0 && shows > 0 && (!w.pruned || !path_is_below(path, w.pruned)))
+		if (result == 0 && answer == SHOWN && (!w.pruned || !path_is_below(path, w.pruned)))
 			result = tell(&w, &found, e);
 	}
 	free(w.heap);
