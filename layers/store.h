@@ -2,6 +2,7 @@
  *
  *     blobs/sha256/HEX   layers, configs, manifests, named by their digest
  *     tables/HEX         what is in a layer, by diff_id (layers/table.h)
+ *     packed/HEX         which blob is a layer compressed (layers/packed.h)
  *     trees/HEX          a layer unpacked, by diff_id; disposable
  *     steps/HEX          results of build steps, by key
  *     images/HEX         names of images, by the digest of the name
@@ -26,6 +27,7 @@
 enum store_room {
 	STORE_BLOBS,
 	STORE_TABLES,
+	STORE_PACKED,
 	STORE_TREES,
 	STORE_STEPS,
 	STORE_IMAGES,
