@@ -20,6 +20,7 @@
 static const char *const rooms[STORE_ROOMS] = {
 	[STORE_BLOBS] = "blobs/sha256", [STORE_TABLES] = "tables",     [STORE_TREES] = "trees",
 	[STORE_STEPS] = "steps",        [STORE_IMAGES] = "images",     [STORE_CONTEXTS] = "contexts",
+	[STORE_BASES] = "bases",
 	[STORE_MOUNTS] = "mounts",      [STORE_LOCKS] = "locks",
 	[STORE_PACKED] = "packed",
 };

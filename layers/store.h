@@ -6,6 +6,7 @@
  *     trees/HEX          a layer unpacked, by diff_id; disposable
  *     steps/HEX          results of build steps, by key
  *     images/HEX         names of images, by the digest of the name
+ *     bases/HEX          what names at registries stood for, by the digest of name and platform
  *     contexts/HEX       digests of context files, by the digest of the context's path
  *     mounts/HEX         cache mounts, by the digest of their id
  *     locks/HEX          flock files; freed by the kernel when a process dies
@@ -31,6 +32,7 @@ enum store_room {
 	STORE_TREES,
 	STORE_STEPS,
 	STORE_IMAGES,
+	STORE_BASES,
 	STORE_CONTEXTS,
 	STORE_MOUNTS,
 	STORE_LOCKS,

@@ -1,0 +1,483 @@
+#include "builder/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "builder/oci_layout.h"
+#include "layers/json.h"
+#include "layers/scope.h"
+#include "registry/pull.h"
+
+/* Registries answer 429 to more. */
+#define CREW_MAX 4
+#define MEMO_SIZE_MAX (2 * (PULL_CONFIG_MAX + REGISTRY_MANIFEST_MAX))
+
+/* A name for a platform, and what it stands for; or that nothing was found. */
+struct known_base {
+	STAILQ_ENTRY(known_base) next;
+	struct bases *bases;
+	char *text;                  /* the name as asked for */
+	struct platform platform;
+
+	pthread_mutex_t lock;        /* held while it is resolved or fetched */
+	bool tried;
+	struct error error;          /* when it failed */
+	struct base base;
+	struct image image;          /* owns what the base lends */
+	struct reference reference;
+	bool has_reference;          /* false: of an OCI layout, all of it is here */
+	struct remote_layer *remote; /* the layers as the registry knows them */
+};
+
+struct bases {
+	struct store *store;
+	struct progress *progress;
+	struct remote *way;
+	bool fresh;
+	pthread_mutex_t lock;        /* guards the list */
+	STAILQ_HEAD(, known_base) known;
+};
+
+struct bases *bases_open(struct store *s, struct progress *p, struct remote *r, bool fresh,
+                         struct error *e)
+{
+	struct bases *b = calloc(1, sizeof *b);
+
+	if (!b) {
+		error_memory(e);
+		return NULL;
+	}
+	b->store = s;
+	b->progress = p;
+	b->way = r;
+	b->fresh = fresh;
+	pthread_mutex_init(&b->lock, NULL);
+	STAILQ_INIT(&b->known);
+	return b;
+}
+
+void bases_close(struct bases *b)
+{
+	struct known_base *k;
+
+	if (!b)
+		return;
+	while ((k = STAILQ_FIRST(&b->known))) {
+		STAILQ_REMOVE_HEAD(&b->known, next);
+		pthread_mutex_destroy(&k->lock);
+		image_release(&k->image);
+		free(k->remote);
+		free(k->base.name);
+		free(k->text);
+		free(k);
+	}
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+/* The entry of TEXT, made when it is asked for the first time. NULL: memory is out. */
+static struct known_base *entry_of(struct bases *b, const char *text, const struct platform *p)
+{
+	struct known_base *k;
+
+	pthread_mutex_lock(&b->lock);
+	STAILQ_FOREACH(k, &b->known, next)
+		if (strcmp(k->text, text) == 0 && platform_distance(p, &k->platform) == 0)
+			break;
+	if (!k && (k = calloc(1, sizeof *k))) {
+		k->bases = b;
+		k->text = strdup(text);
+		k->platform = *p;
+		image_init(&k->image);
+		pthread_mutex_init(&k->lock, NULL);
+		STAILQ_INSERT_TAIL(&b->known, k, next);
+	}
+	pthread_mutex_unlock(&b->lock);
+	return k && k->text ? k : NULL;
+}
+
+/* --- what is known on this machine -------------------------------------------------------------- */
+
+static bool serves(const struct image *image, const struct platform *want)
+{
+	struct platform have;
+
+	platform_set(&have, json_string_value(json_object_get(image->config, "os")),
+	             json_string_value(json_object_get(image->config, "architecture")),
+	             json_string_value(json_object_get(image->config, "variant")), NULL);
+	return platform_distance(want, &have) >= 0;
+}
+
+/* 1 found, 0 not, -1 and E. */
+static int find_image(struct known_base *k, const char *name, struct error *e)
+{
+	struct store *s = k->bases->store;
+	struct image_name found = { 0 };
+	int result = image_name_get(s, name, &found, e);
+
+	if (result == 0)
+		result = image_get(s, &found.manifest, &k->image, e);
+	image_name_release(&found);
+	if (result < 0 && e->kind != ERROR_NOT_FOUND)
+		return -1;
+	if (result == 0 && serves(&k->image, &k->platform)) {
+		k->base.name = strdup(name);
+		return k->base.name ? 1 : error_memory(e);
+	}
+	image_release(&k->image);
+	image_init(&k->image);
+	return 0;
+}
+
+/* Where it is remembered what NAME gave for a platform. */
+static void memo_name(const struct known_base *k, const char *name, char hex[DIGEST_HEX + 1])
+{
+	char platform[PLATFORM_TEXT];
+	struct sha256 s;
+	struct digest d;
+
+	platform_format(&k->platform, platform);
+	sha256_begin(&s);
+	sha256_add(&s, name, strlen(name) + 1);
+	sha256_add(&s, platform, strlen(platform));
+	sha256_end(&s, &d);
+	digest_hex(&d, hex);
+}
+
+static int find_memo(struct known_base *k, const char *name, struct error *e)
+{
+	char hex[DIGEST_HEX + 1];
+	const char *resolved, *manifest, *config;
+	struct error broken;
+	size_t size;
+	json_t *memo;
+	int found = 0;
+
+	memo_name(k, name, hex);
+	auto_free char *text = store_read(k->bases->store, STORE_BASES, hex, &size, e);
+	if (!text)
+		return e->kind == ERROR_NOT_FOUND ? 0 : -1;
+	memo = size <= MEMO_SIZE_MAX ? json_parse(text, size, "a remembered base", &broken) : NULL;
+	resolved = json_string_value(json_object_get(memo, "name"));
+	manifest = json_string_value(json_object_get(memo, "manifest"));
+	config = json_string_value(json_object_get(memo, "config"));
+	/* One that cannot be read is as good as none: the registry knows better. */
+	if (resolved && manifest && config &&
+	    image_parse(&k->image, manifest, strlen(manifest), config, strlen(config), &broken) == 0) {
+		digest_of(manifest, strlen(manifest), &k->image.manifest);
+		k->base.name = strdup(resolved);
+		found = k->base.name ? 1 : error_memory(e);
+	}
+	json_decref(memo);
+	return found;
+}
+
+/* Remembering is a convenience: what cannot be remembered is asked for again. */
+static void remember(struct known_base *k, const char *name, const struct remote_image *from)
+{
+	char hex[DIGEST_HEX + 1];
+	struct error ignored;
+	size_t size;
+	json_t *memo = json_pack("{ssss%ss%}", "name", k->base.name, "manifest",
+	                         from->manifest.bytes, from->manifest.size, "config", from->config,
+	                         from->config_size);
+	auto_free char *text = memo ? json_text(memo, &size) : NULL;
+
+	memo_name(k, name, hex);
+	if (text)
+		store_write(k->bases->store, STORE_BASES, hex, text, size, &ignored);
+	json_decref(memo);
+}
+
+/* --- what a registry knows ------------------------------------------------------------------------ */
+
+static int ask_registry(struct known_base *k, const char *name, struct error *e)
+{
+	struct auth *auth = remote_auth(k->bases->way, e);
+	struct remote_image found = { 0 };
+	int result = auth ? pull_resolve(auth, &k->reference, &k->platform, &found, e) : -1;
+
+	if (result == 0)
+		result = image_parse(&k->image, found.manifest.bytes, found.manifest.size, found.config,
+		                     found.config_size, e);
+	if (result == 0) {
+		k->image.manifest = found.manifest.digest;
+		k->base.name = strdup(found.name);
+		result = k->base.name ? 0 : error_memory(e);
+	}
+	if (result == 0)
+		remember(k, name, &found);
+	remote_image_release(&found);
+	return result;
+}
+
+static int look_up(struct known_base *k, struct error *e)
+{
+	auto_free char *name = NULL;
+	int found = 0;
+
+	if (strncmp(k->text, "oci-layout://", 13) == 0) {
+		k->base.name = strdup(k->text);
+		return k->base.name ? oci_layout_import(k->bases->store, k->text + 13, &k->platform,
+		                                        &k->image, e)
+		                    : error_memory(e);
+	}
+	if (reference_parse(k->text, &k->reference, e) < 0)
+		return error_context(e, "failed to parse stage name \"%s\"", k->text);
+	k->has_reference = true;
+	reference_default_tag(&k->reference);
+	name = reference_format(&k->reference);
+	if (!name)
+		return error_memory(e);
+	if (!k->bases->fresh) {
+		found = find_image(k, name, e);
+		if (found == 0)
+			found = find_memo(k, name, e);
+	}
+	return found == 0 ? ask_registry(k, name, e) : found < 0 ? -1 : 0;
+}
+
+/* As BuildKit says it: "[internal] load metadata for docker.io/library/alpine:3.20". */
+static struct vertex *begin_vertex(struct known_base *k)
+{
+	struct reference r;
+	struct error ignored;
+	auto_free char *name = NULL, *text = NULL;
+
+	if (reference_parse(k->text, &r, &ignored) == 0) {
+		reference_default_tag(&r);
+		name = reference_format(&r);
+	}
+	if (asprintf(&text, "[internal] load metadata for %s", name ? name : k->text) < 0)
+		text = NULL;
+	return progress_vertex(k->bases->progress, text ? text : k->text);
+}
+
+static void resolve(struct known_base *k)
+{
+	struct vertex *v;
+
+	pthread_mutex_lock(&k->lock);
+	if (!k->tried) {
+		v = begin_vertex(k);
+		vertex_start(v);
+		k->tried = true;
+		if (look_up(k, &k->error) < 0) {
+			vertex_failed(v, k->error.text);
+		} else {
+			k->base.config = k->image.config;
+			k->base.manifest = k->image.manifest;
+			k->base.layers = k->image.layers;
+			k->base.layer_count = k->image.layer_count;
+			k->base.source = k;
+			k->error.kind = ERROR_NONE;
+			vertex_done(v);
+		}
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
+int bases_resolve(void *bases, const char *image, const char *platform, const struct base **base,
+                  struct error *e)
+{
+	struct platform want;
+	struct known_base *k;
+
+	if (platform && *platform) {
+		if (platform_parse(platform, &want, e) < 0)
+			return -1;
+	} else {
+		platform_host(&want);
+	}
+	k = entry_of(bases, image, &want);
+	if (!k)
+		return error_memory(e);
+	resolve(k);
+	if (k->error.kind != ERROR_NONE) {
+		*e = k->error;
+		return -1;
+	}
+	*base = &k->base;
+	return 0;
+}
+
+/* --- several at once ------------------------------------------------------------------------------ */
+
+struct crew {
+	struct known_base *of;          /* fetching: the layers of one */
+	struct known_base **each;       /* resolving: these */
+	struct remote_image *image;
+	struct vertex *vertex;
+	struct error *error;            /* one for each layer */
+	atomic_size_t next;
+	size_t count;
+};
+
+static void crew_run(struct crew *c, void *(*work)(void *))
+{
+	pthread_t thread[CREW_MAX];
+	size_t hired = 0;
+
+	while (hired + 1 < CREW_MAX && hired + 1 < c->count &&
+	       pthread_create(&thread[hired], NULL, work, c) == 0)
+		hired++;
+	work(c);
+	while (hired > 0)
+		pthread_join(thread[--hired], NULL);
+}
+
+static void *resolve_next(void *argument)
+{
+	struct crew *c = argument;
+	size_t i;
+
+	while ((i = c->next++) < c->count)
+		resolve(c->each[i]);
+	return NULL;
+}
+
+void bases_expect(struct bases *b, const char *const *images, size_t count, const char *platform)
+{
+	auto_free struct known_base **each = calloc(count + 1, sizeof(struct known_base *));
+	struct crew crew = { .each = each };
+	struct error ignored;
+	struct platform want;
+
+	if (count < 2 || !each)
+		return;
+	if (!platform || !*platform)
+		platform_host(&want);
+	else if (platform_parse(platform, &want, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		each[crew.count] = entry_of(b, images[i], &want);
+		crew.count += each[crew.count] != NULL;
+	}
+	crew_run(&crew, resolve_next);
+}
+
+/* --- layers ---------------------------------------------------------------------------------------- */
+
+struct moving {
+	struct vertex *vertex;
+	char what[DIGEST_TEXT];
+	int64_t size;
+};
+
+static void moved(void *context, int64_t done)
+{
+	struct moving *m = context;
+
+	vertex_bytes(m->vertex, m->what, done, m->size);
+}
+
+/* Another process, or another base with the same layer, may be at it: one does, the rest wait. */
+static int fetch_one(struct crew *c, size_t i, struct error *e)
+{
+	struct store *s = c->of->bases->store;
+	const struct layer *layer = &c->of->image.layers[i];
+	struct moving m = { .vertex = c->vertex, .size = layer->blob_size };
+	auto_close int lock = store_lock(s, &layer->blob, true, e);
+
+	if (lock < 0)
+		return -1;
+	if (layer_is_whole(s, layer))
+		return 0;
+	digest_format(&layer->blob, m.what);
+	if (!c->image->registry)
+		return error_set(e, ERROR_NOT_FOUND, "layer %s is not on this machine", m.what);
+	if (pull_layer_blob(c->image, i, s, moved, &m, e) < 0)
+		return -1;
+	return layer_index(s, layer, e);
+}
+
+static void *fetch_next(void *argument)
+{
+	struct crew *c = argument;
+	size_t i;
+
+	while ((i = c->next++) < c->count)
+		if (!layer_is_whole(c->of->bases->store, &c->of->image.layers[i]))
+			fetch_one(c, i, &c->error[i]);
+	return NULL;
+}
+
+/* What pull_layer needs to know, made from config and manifest again. */
+static int describe(struct known_base *k, struct remote_image *image, struct error *e)
+{
+	size_t count = k->image.layer_count;
+	struct auth *auth;
+
+	if (!k->has_reference)
+		return 0;
+	k->remote = calloc(count + 1, sizeof *k->remote);
+	if (!k->remote)
+		return error_memory(e);
+	for (size_t i = 0; i < count; i++) {
+		const struct layer *layer = &k->image.layers[i];
+
+		k->remote[i] = (struct remote_layer){
+			.digest = layer->blob,
+			.size = layer->blob_size,
+			.media_type = (char *)image_layer_type(layer->compression, false),
+			.diff_id = layer->diff_id,
+		};
+	}
+	auth = remote_auth(k->bases->way, e);
+	if (!auth)
+		return -1;
+	*image = (struct remote_image){
+		.registry = registry_open(auth, &k->reference, REGISTRY_PULL, e),
+		.name = k->base.name,
+		.layer = k->remote,
+		.layer_count = count,
+	};
+	return image->registry ? 0 : -1;
+}
+
+static int fetch_all(struct known_base *k, struct error *e)
+{
+	struct remote_image image = { 0 };
+	struct crew crew = { .of = k, .image = &image, .count = k->image.layer_count };
+	auto_free struct error *errors = calloc(crew.count + 1, sizeof *errors);
+	auto_free char *name = NULL;
+	int result = errors ? describe(k, &image, e) : error_memory(e);
+
+	if (result < 0)
+		return -1;
+	crew.error = errors;
+	if (asprintf(&name, "FROM %s", k->base.name) < 0)
+		name = NULL;
+	crew.vertex = progress_vertex(k->bases->progress, name ? name : k->text);
+	vertex_start(crew.vertex);
+	crew_run(&crew, fetch_next);
+	for (size_t i = 0; result == 0 && i < crew.count; i++) {
+		if (errors[i].kind != ERROR_NONE) {
+			*e = errors[i];
+			result = error_context(e, "%s", k->base.name);
+		}
+	}
+	if (image.registry)
+		registry_close(image.registry);
+	free(k->remote);
+	k->remote = NULL;
+	if (result < 0)
+		vertex_failed(crew.vertex, e->text);
+	else
+		vertex_done(crew.vertex);
+	return result;
+}
+
+int bases_fetch(const struct base *base, size_t layer, struct vertex *v, struct error *e)
+{
+	struct known_base *k = base->source;
+	int result = 0;
+
+	(void)v;
+	pthread_mutex_lock(&k->lock);
+	if (!layer_is_whole(k->bases->store, &base->layers[layer]))
+		result = fetch_all(k, e);
+	pthread_mutex_unlock(&k->lock);
+	return result;
+}

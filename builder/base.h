@@ -1,0 +1,35 @@
+/* Base images: what the names in FROM, --from and mounts stand for.
+ *
+ * A name is looked for among the images of this machine, then among what earlier builds found at
+ * registries, then at its registry; there config and manifest only. So a rebuild asks no registry
+ * at all, and layers come when somebody needs them, perhaps never. One build asks for a name once:
+ * a tag that moves meanwhile cannot give two stages two images (H201).
+ *
+ * Threads: resolving and fetching may run from several at once.
+ */
+#pragma once
+#include <stdbool.h>
+
+#include "builder/plan.h"
+#include "builder/progress.h"
+#include "builder/remote.h"
+#include "layers/store.h"
+
+struct bases;
+
+/* With FRESH (--pull) registries are asked first, whatever is known here. All three outlive it. */
+struct bases *bases_open(struct store *s, struct progress *p, struct remote *r, bool fresh,
+                         struct error *e);
+void bases_close(struct bases *b);
+
+/* struct plan_options.resolve: BASES is a struct bases. */
+int bases_resolve(void *bases, const char *image, const char *platform, const struct base **base,
+                  struct error *e);
+
+/* struct build_options.fetch. The first layer that is asked for brings all that are missing: who
+ * looks for a file looks through them to the last. */
+int bases_fetch(const struct base *base, size_t layer, struct vertex *v, struct error *e);
+
+/* IMAGES will be asked for, for PLATFORM: resolve those side by side that need a registry. What
+ * fails is told when it is asked for. */
+void bases_expect(struct bases *b, const char *const *images, size_t count, const char *platform);

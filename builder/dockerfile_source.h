@@ -1,0 +1,29 @@
+/* Where the Dockerfile comes from, and the .dockerignore that goes with it.
+ *
+ * A Dockerfile of the context is opened beneath the context, so that a link in a hostile one cannot
+ * show us another file of this machine; one that -f names elsewhere, beneath its own folder. It is
+ * read once, whatever happens to it while the build runs.
+ */
+#pragma once
+#include <stddef.h>
+
+#include "builder/remote.h"
+#include "layers/error.h"
+#include "parser/ignore.h"
+
+struct dockerfile_source {
+	char *name;             /* "Dockerfile", for messages */
+	char *identity;         /* the same from build to build: where it stands */
+	char *text;
+	size_t size;
+	struct ignore *ignore;  /* NULL: none; whoever takes it sets this to NULL */
+};
+
+/* FOLDER is the context's, NULL when it has none. FILE is -f: a path, "-" for standard input, a
+ * URL; NULL: FOLDER's Dockerfile. SOURCE needs dockerfile_source_release in every case. */
+int dockerfile_source_read(const char *folder, const char *file, struct remote *r,
+                           struct dockerfile_source *source, struct error *e);
+void dockerfile_source_release(struct dockerfile_source *source);
+
+/* All of standard input, at most LIMIT bytes, NUL added; the caller frees it. */
+char *stdin_read(size_t limit, size_t *size, struct error *e);
