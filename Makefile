@@ -46,12 +46,16 @@ $(OUT)/%.o: %.c | packages
 	@echo "  CC    $<"
 	@$(COMPILE)
 
-# The helper that becomes a RUN's first process: a static program of its own, carried as bytes.
-$(OUT)/inside: SANITIZE :=
+# The helper that becomes a RUN's first process: a static program of its own without a C library,
+# carried as bytes in helper.o.
 $(OUT)/inside: $(INSIDE)
 	@echo "  LINK  $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) -static -Wl,--gc-sections -s -o $@ $(filter %.o,$^)
+	@$(CC) -static -nostdlib -Wl,--gc-sections,--build-id=none,-z,noseparate-code,-z,max-page-size=4096 -s -o $@ \
+	        $(filter %.o,$^)
 $(INSIDE): SANITIZE :=
+$(INSIDE): OURS += -ffreestanding -fno-stack-protector -fno-tree-loop-distribute-patterns -fno-pic
+$(OUT)/builder/helper.o: OURS += -DHELPER='"$(OUT)/inside"'
+$(OUT)/builder/helper.o: $(OUT)/inside
 
 # --- tests ------------------------------------------------------------------------------------
 

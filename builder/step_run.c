@@ -334,22 +334,35 @@ static void environment_release(struct environment *env)
 
 /* --- performing --------------------------------------------------------------------------------- */
 
-static int resolve_user(struct stack *stack, const char *spec, struct passwd_user *user,
-                        struct error *e)
+/* A small file of the image: the tables say which layer has it, that layer's tree gives the bytes.
+ * The blob of a pulled layer would have to be inflated first. *TEXT is NULL when there is none. */
+static int read_from_trees(int store, const struct rootfs *root, const char *path, char **text,
+                           struct error *e)
 {
-	struct error missing;
-	auto_free char *passwd = stack_read(stack, "etc/passwd", PASSWD_SIZE_MAX, NULL, &missing);
-	auto_free char *group = NULL;
+	auto_free char *resolved = NULL;
+	auto_close int tree = -1;
+	struct found found;
+	int there = stack_resolve(root->stack, path, true, &resolved, &found, e);
 
-	if (!passwd && missing.kind != ERROR_NOT_FOUND) {
-		*e = missing;
+	*text = NULL;
+	if (there <= 0)
+		return there;
+	tree = openat(store, root->lower[stack_count(root->stack) - 1 - found.layer],
+	              O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (tree < 0)
+		return error_errno(e, "the tree that has %s", path);
+	*text = path_read(tree, resolved, PASSWD_SIZE_MAX, NULL, e);
+	return *text ? 0 : -1;
+}
+
+static int resolve_user(int store, const struct rootfs *root, const char *spec,
+                        struct passwd_user *user, struct error *e)
+{
+	auto_free char *passwd = NULL, *group = NULL;
+
+	if (read_from_trees(store, root, "etc/passwd", &passwd, e) < 0 ||
+	    read_from_trees(store, root, "etc/group", &group, e) < 0)
 		return -1;
-	}
-	group = stack_read(stack, "etc/group", PASSWD_SIZE_MAX, NULL, &missing);
-	if (!group && missing.kind != ERROR_NOT_FOUND) {
-		*e = missing;
-		return -1;
-	}
 	return passwd_resolve(passwd, group, spec, user, e);
 }
 
@@ -430,7 +443,7 @@ static int run_in(struct building *b, struct task *t, const struct rootfs *root,
 	auto_free struct sandbox_limit *limits = calloc(o->ulimit_count + 1, sizeof *limits);
 	auto_free char *hosts = etc_hosts(hostname_of(b), o->add_host, o->add_host_count, e);
 	auto_free char *resolv_conf = etc_resolv_conf();
-	auto_close int store = open(store_path(b->store), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int store = open(store_path(b->store), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct environment env = { 0 };
 	struct passwd_user user = { 0 };
 	struct sandbox_result result;
@@ -438,9 +451,11 @@ static int run_in(struct building *b, struct task *t, const struct rootfs *root,
 
 	if (!hosts)
 		return -1;
-	if (!mounts || !limits || !resolv_conf || store < 0)
+	if (!mounts || !limits || !resolv_conf)
 		return error_memory(e);
-	if (resolve_user(root->stack, step->user, &user, e) < 0)
+	if (store < 0)
+		return error_errno(e, "open %s", store_path(b->store));
+	if (resolve_user(store, root, step->user, &user, e) < 0)
 		return -1;
 	struct sandbox_run run = {
 		.argv = step->argv, .cwd = step->cwd, .uid = user.uid, .gid = user.gid,

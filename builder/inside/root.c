@@ -1,0 +1,123 @@
+#include <linux/fcntl.h>
+#include <linux/openat2.h>
+#include <linux/prctl.h>
+#include <linux/mount.h>
+
+#include "builder/inside/inside.h"
+
+enum { EINVAL = 22, MNT_DETACH = 2 };
+
+/* Each layer is a call of its own, with its path relative to the store: hundreds of them fit, and
+ * no character of a path means anything. */
+static long overlay(struct inside *in, int store, struct strings lower, int upper, int work)
+{
+	static const struct option fixed[] = {
+		/* A layer must mean the same everywhere: nothing in it may refer to another one. */
+		{ "redirect_dir", "nofollow" }, { "metacopy", "off" }, { "index", "off" },
+		{ "xino", "off" },
+		/* Else each unmount would sync the whole disk; the store syncs once, at its end. */
+		{ "volatile", NULL },
+	};
+	const char *tree = at(in, lower.at);
+	long context = sys(fsopen, "overlay", FSOPEN_CLOEXEC), answer = 0, mount;
+
+	if (context < 0)
+		return context;
+	sys(fsconfig, context, FSCONFIG_SET_STRING, "source", "overlay", 0);
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+		if (!fixed[i].value && upper < 0)
+			continue;
+		answer = sys(fsconfig, context,
+		             fixed[i].value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, fixed[i].key,
+		             fixed[i].value, 0);
+		if (answer < 0)
+			return answer;
+	}
+	if (in->r->flags & REQUEST_USERXATTR)
+		answer = sys(fsconfig, context, FSCONFIG_SET_FLAG, "userxattr", 0, 0);
+	if (answer >= 0 && upper >= 0) {
+		sys(fchdir, upper);
+		answer = sys(fsconfig, context, FSCONFIG_SET_STRING, "upperdir", ".", 0);
+		sys(fchdir, work);
+		if (answer >= 0)
+			answer = sys(fsconfig, context, FSCONFIG_SET_STRING, "workdir", ".", 0);
+	}
+	sys(fchdir, store);
+	for (uint32_t i = 0; answer >= 0 && i < lower.count; i++, tree += strlen(tree) + 1)
+		answer = sys(fsconfig, context, FSCONFIG_SET_STRING, "lowerdir+", tree, 0);
+	/* One lower and no upper is not enough for the kernel, and no lower at all never is. */
+	if (answer >= 0 && (upper < 0 || lower.count == 0)) {
+		sys(fchdir, in->workspace);
+		answer = sys(fsconfig, context, FSCONFIG_SET_STRING, "lowerdir+", "empty", 0);
+	}
+	if (answer >= 0)
+		answer = sys(fsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0);
+	mount = answer < 0 ? answer : sys(fsmount, context, FSMOUNT_CLOEXEC, 0);
+	sys(close, context);
+	return mount;
+}
+
+int root_merge(struct inside *in, struct strings lower, int upper, int work)
+{
+	int store = open_place(in, &in->r->store);
+	long mount = overlay(in, store, lower, upper, work);
+
+	if (mount < 0)
+		fail_as(REPLY_REFUSED, mount, "mount an overlay", "");
+	sys(close, store);
+	return (int)mount;
+}
+
+void root_make(struct inside *in)
+{
+	/* Contents of secrets live here. noswap is 6.4 and not for user namespaces. */
+	static const struct option memory[] = { { "mode", "0700" }, { "noswap", NULL }, { NULL, NULL } };
+	static const struct option old_memory[] = { { "mode", "0700" }, { NULL, NULL } };
+	const struct request *r = in->r;
+	int work = -1;
+	long target;
+
+	/* What is mounted from here on is seen by nobody else. */
+	must(sys(mount, "", "/", "", MS_REC | MS_PRIVATE, 0), "make mounts private", "");
+	in->workspace = (int)new_mount("tmpfs", memory, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
+	if (in->workspace < 0)
+		in->workspace = (int)must(new_mount("tmpfs", old_memory,
+		                                    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID),
+		                          "mount a tmpfs", "");
+	must(sys(mkdirat, in->workspace, "root", 0755), "create", "root");
+	must(sys(mkdirat, in->workspace, "empty", 0555), "create", "empty");
+	in->upper = open_place(in, &r->upper);
+	if (r->flags & REQUEST_COPY) {
+		in->root = (int)must(copy_mount(in->upper, "", false), "bind", at(in, r->upper.path));
+	} else {
+		/* Inner overlays want work directories too: each gets its own below the one given. */
+		int base = open_place(in, &r->work);
+
+		must(sys(mkdirat, base, "root", 0700), "create", "work/root");
+		work = (int)must(open_beneath(base, "root", O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS),
+		                 "open", "work/root");
+		in->root = root_merge(in, r->lower, in->upper, work);
+		sys(close, base);
+		sys(close, work);
+	}
+	/* Device nodes that a command makes land in its layer, but open nothing. */
+	if (!(r->flags & REQUEST_INSECURE))
+		must(set_mount(in->root, MOUNT_ATTR_NODEV, false), "forbid devices on", "/");
+	target = must(sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open", "/");
+	must(attach(in->workspace, (int)target), "attach the workspace on", "/");
+	sys(close, target);
+	target = must(sys(openat, in->workspace, "root", O_PATH | O_DIRECTORY | O_CLOEXEC), "open",
+	              "root");
+	must(attach(in->root, (int)target), "attach", "/");
+	sys(close, target);
+}
+
+void root_enter(struct inside *in)
+{
+	must(sys(fchdir, in->root), "enter", "/");
+	/* The old root is put on top of the new one, our workspace still on top of that: both go. */
+	must(sys(pivot_root, ".", "."), "pivot_root", "");
+	must(sys(umount2, ".", MNT_DETACH), "unmount", "the workspace");
+	must(sys(umount2, ".", MNT_DETACH), "unmount the host's", "/");
+	must(sys(chdir, "/"), "enter", "/");
+}
