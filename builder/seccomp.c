@@ -5,15 +5,16 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* libseccomp knows the numbers of each architecture. It could write the program too, but takes ten
  * milliseconds for one of 1300 instructions; ranges make a tree of a few hundred in a tenth of one. */
 
-enum verdict { DENY, ALLOW, UNKNOWN, CHECK_CLONE, CHECK_SOCKET, CHECK_PERSONALITY };
+enum verdict { DENY, ALLOW, UNKNOWN, CHECK_CLONE, CHECK_SOCKET, CHECK_PERSONALITY, VERDICTS };
 
-enum { RULES_MAX = 1200, CODE_MAX = 2000, LOW_ARGUMENT = offsetof(struct seccomp_data, args) };
+enum { RULES_MAX = 1000, CODE_MAX = 2100, LOW_ARGUMENT = offsetof(struct seccomp_data, args) };
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the lower half of an argument is elsewhere here"
@@ -101,96 +102,86 @@ static const struct {
 	{ "removexattrat", 466 },
 };
 
-/* The architectures a program may be of. Two may share the kernel's name for them. */
+/* The architectures a program may be of. Calls of x32 have numbers beyond all others': unknown. */
 static const struct architecture {
-	uint32_t audit, library, base;
+	uint32_t audit, library;
 } architectures[] = {
 #if defined __x86_64__
-	{ AUDIT_ARCH_X86_64, SCMP_ARCH_X86_64, 0 },
-	{ AUDIT_ARCH_X86_64, SCMP_ARCH_X32, 0x40000000 },
-	{ AUDIT_ARCH_I386, SCMP_ARCH_X86, 0 },
+	{ AUDIT_ARCH_X86_64, SCMP_ARCH_X86_64 },
+	{ AUDIT_ARCH_I386, SCMP_ARCH_X86 },
 #elif defined __aarch64__
-	{ AUDIT_ARCH_AARCH64, SCMP_ARCH_AARCH64, 0 },
-	{ AUDIT_ARCH_ARM, SCMP_ARCH_ARM, 0 },
+	{ AUDIT_ARCH_AARCH64, SCMP_ARCH_AARCH64 },
+	{ AUDIT_ARCH_ARM, SCMP_ARCH_ARM },
 #else
 #error "name the architectures whose programs run here"
 #endif
 };
 enum { ARCHITECTURES = sizeof architectures / sizeof *architectures };
 
+/* Twice the lists: a range for each call and one for the gap before it. */
+_Static_assert(RULES_MAX > 2 * (sizeof allowed / sizeof *allowed + sizeof special / sizeof *special),
+               "room for all rules");
+
 struct rule {
 	uint32_t number;           /* from here on */
 	enum verdict verdict;
 };
 
+/* The code is written from its end to its start, and turned around when it is complete: so whoever
+ * jumps, forwards as a filter must, knows where to. A label counts the instructions behind it. */
 struct program {
 	struct rule rule[RULES_MAX];
 	unsigned rules, count;
 	struct sock_filter code[CODE_MAX];
+	bool too_far;              /* a jump would have had to go beyond 255 instructions */
 };
 
-static void emit(struct program *p, uint16_t code, uint32_t k, uint8_t yes, uint8_t no)
+static unsigned emit(struct program *p, uint16_t code, uint32_t k)
 {
-	if (p->count < CODE_MAX)
-		p->code[p->count] = (struct sock_filter) { code, yes, no, k };
-	p->count++;
+	p->code[p->count++] = (struct sock_filter) { code, 0, 0, k };
+	return p->count;
 }
 
-static void load(struct program *p, uint32_t where)
+static unsigned emit_jump(struct program *p, uint16_t test, uint32_t k, unsigned yes, unsigned no)
 {
-	emit(p, BPF_LD | BPF_W | BPF_ABS, where, 0, 0);
+	unsigned to_yes = p->count - yes, to_no = p->count - no;
+
+	p->too_far = p->too_far || to_yes > UINT8_MAX || to_no > UINT8_MAX;
+	emit(p, BPF_JMP | test | BPF_K, k);
+	p->code[p->count - 1].jt = (uint8_t)to_yes;
+	p->code[p->count - 1].jf = (uint8_t)to_no;
+	return p->count;
 }
 
-static void end(struct program *p, uint32_t action)
+static unsigned emit_load(struct program *p, uint32_t where)
 {
-	emit(p, BPF_RET | BPF_K, action, 0, 0);
+	return emit(p, BPF_LD | BPF_W | BPF_ABS, where);
 }
 
 /* Only the lower half of an argument counts for these calls: their parameters are ints. */
-static void emit_verdict(struct program *p, enum verdict verdict)
+static void emit_verdicts(struct program *p, unsigned label[VERDICTS])
 {
 	static const uint32_t personalities[] = { 0, 8, 0x20000, 0x20008, 0xffffffff };
 	/* Every CLONE_NEW flag but NEWTIME, which clone does not take. */
 	const uint32_t namespaces = 0x7e020000;
+	unsigned yes, no;
 
-	switch (verdict) {
-	case ALLOW:
-		end(p, SECCOMP_RET_ALLOW);
-		return;
-	case UNKNOWN:
-		end(p, SECCOMP_RET_ERRNO | ENOSYS);
-		return;
-	case DENY:
-		end(p, SECCOMP_RET_ERRNO | EPERM);
-		return;
-	case CHECK_CLONE:
-		load(p, LOW_ARGUMENT);
-		emit(p, BPF_JMP | BPF_JSET | BPF_K, namespaces, 1, 0);
-		end(p, SECCOMP_RET_ALLOW);
-		end(p, SECCOMP_RET_ERRNO | EPERM);
-		return;
-	case CHECK_SOCKET:
-		load(p, LOW_ARGUMENT);
-		emit(p, BPF_JMP | BPF_JEQ | BPF_K, 38, 2, 0);   /* AF_ALG */
-		emit(p, BPF_JMP | BPF_JEQ | BPF_K, 40, 1, 0);   /* AF_VSOCK */
-		end(p, SECCOMP_RET_ALLOW);
-		end(p, SECCOMP_RET_ERRNO | EPERM);
-		return;
-	case CHECK_PERSONALITY:
-		load(p, LOW_ARGUMENT);
-		for (uint8_t i = 0; i < 5; i++)
-			emit(p, BPF_JMP | BPF_JEQ | BPF_K, personalities[i], (uint8_t)(5 - i), 0);
-		end(p, SECCOMP_RET_ERRNO | EPERM);
-		end(p, SECCOMP_RET_ALLOW);
-		return;
-	}
+	no = label[DENY] = emit(p, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+	yes = label[ALLOW] = emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	label[UNKNOWN] = emit(p, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
+	emit_jump(p, BPF_JSET, namespaces, no, yes);
+	label[CHECK_CLONE] = emit_load(p, LOW_ARGUMENT);
+	emit_jump(p, BPF_JEQ, 40, no, yes);                           /* AF_VSOCK */
+	emit_jump(p, BPF_JEQ, 38, no, p->count);                      /* AF_ALG */
+	label[CHECK_SOCKET] = emit_load(p, LOW_ARGUMENT);
+	for (size_t i = 0; i < sizeof personalities / sizeof *personalities; i++)
+		emit_jump(p, BPF_JEQ, personalities[i], yes, i == 0 ? no : p->count);
+	label[CHECK_PERSONALITY] = emit_load(p, LOW_ARGUMENT);
 }
 
 static void add(struct program *p, uint32_t number, enum verdict verdict)
 {
-	if (p->rules < RULES_MAX)
-		p->rule[p->rules] = (struct rule) { number, verdict };
-	p->rules++;
+	p->rule[p->rules++] = (struct rule) { number, verdict };
 }
 
 static void add_name(struct program *p, const struct architecture *a, const char *name,
@@ -200,7 +191,7 @@ static void add_name(struct program *p, const struct architecture *a, const char
 
 	for (size_t i = 0; number < 0 && i < sizeof recent / sizeof *recent; i++)
 		if (strcmp(recent[i].name, name) == 0)
-			number = (int)(a->base + recent[i].number);
+			number = (int)recent[i].number;
 	if (number >= 0)
 		add(p, (uint32_t)number, verdict);
 }
@@ -212,17 +203,17 @@ static int by_number(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* Turn the rules FROM on, one for each call on the list of A, into ranges: what lies between two of
- * them is denied, what lies beyond the last one unknown. */
-static void add_ranges(struct program *p, unsigned from, const struct architecture *a)
+/* Turn the rules, one for each call on the list, into ranges: what lies between two of them is
+ * denied, what lies beyond the last one unknown. */
+static void make_ranges(struct program *p)
 {
 	struct rule single[RULES_MAX];
-	unsigned singles = p->rules - from;
-	uint32_t next = a->base;
+	unsigned singles = p->rules;
+	uint32_t next = 0;
 
-	memcpy(single, p->rule + from, singles * sizeof *single);
+	memcpy(single, p->rule, singles * sizeof *single);
 	qsort(single, singles, sizeof *single, by_number);
-	p->rules = from;
+	p->rules = 0;
 	for (unsigned i = 0; i < singles; i++) {
 		if (single[i].number > next)
 			add(p, next, DENY);
@@ -244,52 +235,36 @@ static void merge(struct program *p)
 	p->rules = kept;
 }
 
-/* A binary search, written out. A jump reaches 255 instructions. */
-static int emit_search(struct program *p, unsigned first, unsigned last, struct error *e)
+/* A binary search, written out; returns its label. */
+static unsigned emit_search(struct program *p, unsigned first, unsigned last,
+                            const unsigned verdict[VERDICTS])
 {
-	unsigned middle = (first + last + 1) / 2, at = p->count;
+	unsigned middle = (first + last + 1) / 2, above, below;
 
-	if (first == last) {
-		emit_verdict(p, p->rule[first].verdict);
-		return 0;
-	}
-	emit(p, BPF_JMP | BPF_JGE | BPF_K, p->rule[middle].number, 0, 0);
-	if (emit_search(p, first, middle - 1, e) < 0)
-		return -1;
-	if (p->count > CODE_MAX || p->count - at - 1 > UINT8_MAX)
-		return error_set(e, ERROR_SYSTEM, "the system call filter has become too large");
-	p->code[at].jt = (uint8_t)(p->count - at - 1);
-	return emit_search(p, middle, last, e);
+	if (first == last)
+		return verdict[p->rule[first].verdict];
+	above = emit_search(p, middle, last, verdict);
+	below = emit_search(p, first, middle - 1, verdict);
+	return emit_jump(p, BPF_JGE, p->rule[middle].number, above, below);
 }
 
-/* The calls of the architectures from FIRST on that share one name in the kernel. */
-static int emit_architecture(struct program *p, unsigned first, struct error *e)
+/* The calls of one architecture; others go on behind this. */
+static void emit_architecture(struct program *p, const struct architecture *a)
 {
-	unsigned skip = p->count + 1;
+	unsigned verdict[VERDICTS], before = p->count;
 
 	p->rules = 0;
-	for (unsigned i = first; i < ARCHITECTURES; i++) {
-		const struct architecture *a = &architectures[i];
-		unsigned from = p->rules;
-
-		if (a->audit != architectures[first].audit)
-			continue;
-		for (size_t n = 0; n < sizeof allowed / sizeof *allowed; n++)
-			add_name(p, a, allowed[n], ALLOW);
-		for (size_t n = 0; n < sizeof special / sizeof *special; n++)
-			add_name(p, a, special[n].name, special[n].verdict);
-		if (p->rules >= RULES_MAX)
-			return error_set(e, ERROR_SYSTEM, "the system call filter has too many rules");
-		add_ranges(p, from, a);
-	}
+	for (size_t n = 0; n < sizeof allowed / sizeof *allowed; n++)
+		add_name(p, a, allowed[n], ALLOW);
+	for (size_t n = 0; n < sizeof special / sizeof *special; n++)
+		add_name(p, a, special[n].name, special[n].verdict);
+	make_ranges(p);
 	merge(p);
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, architectures[first].audit, 1, 0);
-	emit(p, BPF_JMP | BPF_JA, 0, 0, 0);
-	load(p, offsetof(struct seccomp_data, nr));
-	if (emit_search(p, 0, p->rules - 1, e) < 0)
-		return -1;
-	p->code[skip].k = p->count - skip - 1;
-	return 0;
+	emit_verdicts(p, verdict);
+	emit_search(p, 0, p->rules - 1, verdict);
+	emit_load(p, offsetof(struct seccomp_data, nr));
+	emit(p, BPF_JMP | BPF_JA, p->count - before);
+	emit_jump(p, BPF_JEQ, a->audit, p->count - 1, p->count);
 }
 
 int seccomp_make(struct seccomp_filter *filter, struct error *e)
@@ -298,20 +273,19 @@ int seccomp_make(struct seccomp_filter *filter, struct error *e)
 
 	if (!p)
 		return error_memory(e);
-	load(p, offsetof(struct seccomp_data, arch));
-	for (unsigned i = 0; i < ARCHITECTURES; i++) {
-		if (i > 0 && architectures[i].audit == architectures[i - 1].audit)
-			continue;
-		if (emit_architecture(p, i, e) < 0) {
-			free(p);
-			return -1;
-		}
-	}
-	end(p, SECCOMP_RET_KILL_PROCESS);
-	filter->code = reallocarray(NULL, p->count, sizeof *p->code);
+	emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	for (unsigned i = ARCHITECTURES; i-- > 0;)
+		emit_architecture(p, &architectures[i]);
+	emit_load(p, offsetof(struct seccomp_data, arch));
 	filter->count = p->count;
-	if (filter->code)
-		memcpy(filter->code, p->code, p->count * sizeof *p->code);
+	filter->code = reallocarray(NULL, p->count, sizeof *p->code);
+	for (unsigned i = 0; filter->code && i < p->count; i++)
+		filter->code[i] = p->code[p->count - 1 - i];
+	if (filter->code && p->too_far) {
+		free(filter->code);
+		free(p);
+		return error_set(e, ERROR_SYSTEM, "the system call filter has become too large");
+	}
 	free(p);
 	return filter->code ? 0 : error_memory(e);
 }
