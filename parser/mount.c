@@ -217,7 +217,7 @@ static int set(struct option *o)
 static int read_field(struct option *o, char *field, const struct expansion *how)
 {
 	char *equals = strchr(field, '='), *key = strndup(field, strcspn(field, "="));
-	bool from = equals && key && text_same(key, "from");
+	bool from = equals && key && text_same(key, "from"), known = how || from;
 	int status = 0;
 
 	o->field = field;
@@ -230,11 +230,11 @@ static int read_field(struct option *o, char *field, const struct expansion *how
 	if (from && strchr(equals, '$') && strchr(equals, '$')[1])
 		status = syntax_error_set(o->e, "'from' doesn't support variable expansion, "
 		                                "define alias stage instead");
-	else if (how && equals)
+	else if (known && equals)
 		o->value = from ? strdup(equals + 1) : expand(equals + 1, how, o->e);
-	if (status == 0 && how && equals && !o->value)
+	if (status == 0 && known && equals && !o->value)
 		status = from ? syntax_error_set(o->e, "out of memory") : -1;
-	if (status == 0 && how)
+	if (status == 0 && known)
 		status = set(o);
 	free(o->value);
 	free(key);

@@ -28,8 +28,9 @@ struct mount {
 
 /* Parse VALUE into MOUNT, each option's value but from='s expanded with HOW.
  *
- * With HOW NULL the variables are not known yet, and only what needs none is checked: the CSV, and
- * that from= has no variable; MOUNT is then empty. Returns 0, or -1 and E with MOUNT released.
+ * With HOW NULL the variables are not known yet, and only what needs none is looked at: the CSV, and
+ * from=, which may have no variable; MOUNT then holds that alone. Returns 0, or -1 and E with MOUNT
+ * released.
  */
 int mount_parse(const char *value, const struct expansion *how, struct mount *mount,
                 struct syntax_error *e);
