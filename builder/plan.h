@@ -117,7 +117,8 @@ struct stage {
 	size_t base_stage;       /* BASE_STAGE */
 	const char *base_context;/* BASE_CONTEXT: FROM a named context that is a folder */
 	const char *platform;    /* "linux/amd64" */
-	bool needed;             /* by the target */
+	bool needed;             /* by the target; of the others only the fields above are filled */
+	const char *from_name;   /* "[stage 1/5] FROM alpine@...", for progress; NULL: no such line */
 	struct step *step;
 	size_t step_count;
 	struct history *history; /* of this stage's own instructions, in order */
@@ -144,6 +145,8 @@ struct plan {
 	struct finding *finding;
 	size_t finding_count;
 	bool findings_fail;      /* check=error=true and there is one */
+	struct dockerfile **trigger; /* ONBUILD's, parsed */
+	size_t trigger_count;
 	struct arena *memory;
 };
 
@@ -165,6 +168,7 @@ struct plan_options {
 	size_t context_count;
 	const char *const *label;       /* "k=v", --label */
 	size_t label_count;
+	bool name_platform;      /* in step names: one of several builds at a time */
 	bool no_cache;
 	const char *const *no_cache_filter; /* stage names */
 	size_t no_cache_filter_count;
@@ -172,11 +176,13 @@ struct plan_options {
 	bool allow_insecure, allow_network_host;
 	/* What .dockerignore says of PATH (a COPY source), for CopyIgnoredFile; may be NULL. */
 	bool (*ignored)(void *context, const char *path);
-	/* The base IMAGE (expanded, not canonical) for PLATFORM; the result stays the callee's. */
+	/* The base IMAGE (expanded, not canonical; or "oci-layout://...", as the --build-context has
+	 * it) for PLATFORM; the result stays the callee's. May be NULL with checks_only: bases are
+	 * then taken for images without a config, and variables that they may have are not missed. */
 	int (*resolve)(void *context, const char *image, const char *platform,
 	               const struct base **base, struct error *e);
 	void *context_pointer;   /* first argument of both */
-	bool checks_only;        /* --check, --call: every stage without a target, no resolve */
+	bool checks_only;        /* --check, --call: every stage when there is no target */
 };
 
 /* What is wrong, with its place in the Dockerfile. */
@@ -185,7 +191,8 @@ struct plan_error {
 	struct error error;
 };
 
-/* NULL and E when the Dockerfile means nothing that can be built. */
+/* FILE has no errors of its own. NULL and E when it means nothing that can be built; with checks_only
+ * the plan comes even then, for its findings so far, and E->error.kind tells. */
 struct plan *plan_make(const struct dockerfile *file, const struct plan_options *options,
                        struct plan_error *e);
 void plan_free(struct plan *plan);

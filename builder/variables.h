@@ -1,0 +1,39 @@
+/* Variables: names and values in the order they were first set.
+ *
+ * Few enough that a look-up is a walk. The strings are borrowed, the array is the arena's.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "parser/arena.h"
+
+struct variable {
+	const char *name;
+	const char *value;       /* NULL: declared, without a value */
+};
+
+struct variables {
+	struct variable *item;
+	size_t count;
+};
+
+/* The value of NAME, or NULL when it is unset or unknown. */
+const char *variables_get(const struct variables *v, const char *name);
+bool variables_have(const struct variables *v, const char *name);
+
+/* Set NAME where it stands, or at the end. False when memory ran out. */
+bool variables_set(struct variables *v, struct arena *a, const char *name, const char *value);
+
+/* Take NAME away; the others keep their order. */
+void variables_remove(struct variables *v, const char *name);
+
+/* A copy that can change by itself. */
+bool variables_copy(struct variables *to, const struct variables *from, struct arena *a);
+
+/* The name nearest to NAME, for "did you mean"; NULL when none is near. */
+const char *variables_nearest(const struct variables *v, const char *name);
+
+/* Room for one more in an array of COUNT items of SIZE bytes from A, which grew by this only: the
+ * array, perhaps elsewhere, or NULL when memory ran out. */
+void *array_room(struct arena *a, void *items, size_t count, size_t size);
