@@ -377,7 +377,8 @@ static int enter_link(struct resolution *r, const struct found *link, struct err
 		errno = ELOOP;
 		return error_errno(e, "/%s", link->entry.path);
 	}
-	if (asprintf(&rest, "%s/%s", link->entry.link, r->rest) < 0)
+	/* What is left begins with a slash, if anything is. */
+	if (asprintf(&rest, "%s%s", link->entry.link, r->rest) < 0)
 		return error_memory(e);
 	if (link->entry.link[0] == '/')
 		r->done[0] = '\0';
