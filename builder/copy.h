@@ -30,13 +30,13 @@ struct copy_world {
 	void *moved_context;
 };
 
-struct copy;
+struct selection;
 
 /* Consumes nothing; STEP and WORLD must outlive the copy. */
-struct copy *copy_select(const struct copy_step *step, const struct copy_world *world,
+struct selection *copy_select(const struct copy_step *step, const struct copy_world *world,
                          struct key *key, struct error *e);
-int copy_write(struct copy *c, struct layer *layer, struct error *e);
-void copy_free(struct copy *c);
+int copy_write(struct selection *c, struct layer *layer, struct error *e);
+void copy_free(struct selection *c);
 
 /* The first file that differs between the selection and the layer an earlier build made of the same
  * step: "src/a.py changed", "src/b.py is new", "src/c.py is gone". For cache_explain; the caller

@@ -17,7 +17,7 @@ void rootfs_release(struct rootfs *root);
 /* What a mount contributes: its ingredient, then what the sandbox is told. */
 struct mounting {
 	struct copy_world world;
-	struct copy *copy;              /* bind: what of the origin is seen, and its content */
+	struct selection *copy;              /* bind: what of the origin is seen, and its content */
 	struct copy_step copy_step;
 	struct copy_source copy_source;
 	char *source_word;              /* the source with wildcards escaped */

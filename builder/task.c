@@ -263,7 +263,7 @@ void copy_world_release(struct copy_world *world)
 
 struct copying {
 	struct copy_world world;
-	struct copy *copy;
+	struct selection *copy;
 };
 
 static void copy_release(void *work)
