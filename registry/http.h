@@ -1,7 +1,7 @@
 /* HTTP: one request with its redirects, its retries and its limits.
  *
- * The one door to libcurl, which is loaded when the first request is made: starting with it would
- * cost every build 6 ms. Nothing is known here of registries.
+ * libcurl (transfer.h) is loaded when the first request is made: starting with it would cost every
+ * build 6 ms. Nothing is known here of registries.
  *
  * - Redirects are followed by hand. Credentials stay at the origin (scheme, host, port) they were
  *   given for; https never becomes http; a public host cannot send us to a private address.
@@ -9,9 +9,9 @@
  *   honoured; a transfer that stalls is a failure. Once a byte has gone to a sink the request is
  *   not repeated: only its owner knows whether to resume.
  * - Bodies are the bytes as sent (no Content-Encoding is undone), each with a ceiling.
- * - Plain HTTP is spoken only to hosts for which http_may_be_plain, https otherwise, verified with
- *   the system's CAs and certs.d (certificates.h). Proxies are those of the environment, as curl
- *   reads it.
+ * - Servers are verified with the system's CAs ($SSL_CERT_FILE and $SSL_CERT_DIR if set) and
+ *   certs.d (certificates.h), unless the user named this very host insecure. Proxies are those of
+ *   the environment, as curl reads it.
  *
  * Threads: a struct http may be shared; it keeps one curl handle, with its open connections, for
  * each request that is under way at the same time.
@@ -55,6 +55,7 @@ struct http_response {
 	char *body;                   /* what no sink took, NUL added; never NULL */
 	size_t body_size;
 	int64_t content_length;       /* -1: not said */
+	char peer[64];                /* the address that answered */
 };
 
 /* Receives the body of a 2xx answer piece by piece; status and headers of R are complete. -1 and E
@@ -81,6 +82,7 @@ struct http_request {
 	void *context;                /* for both */
 
 	unsigned attempts;            /* 0: as set */
+	bool stay;                    /* the body is a secret: no redirect to another origin */
 };
 
 /* A request without a body. */
@@ -95,17 +97,22 @@ int http_send(struct http *h, const struct http_request *q, struct http_response
               struct error *e);
 void http_release(struct http_response *r);
 
+/* Would a redirect from R to the URL TO be followed? For addresses that come in other ways, like
+ * the Location of an upload. -1 and E (ERROR_DENIED) when not. */
+int http_may_follow(const struct http_response *r, const char *to, struct error *e);
+
 /* The value of header NAME, or NULL. The ATth of several, from 0. */
 const char *http_header(const struct http_response *r, const char *name, size_t at);
 
 /* Is STATUS worth another attempt, later? */
 bool http_is_transient(int status);
 
-/* Pause before attempt ATTEMPT (1 is the second), as R's Retry-After (R may be NULL) and the
- * settings say. -1 and E: ERROR_CANCELLED, or ERROR_NETWORK when all attempts are used or the
- * server asks for a longer pause than anybody waits. */
+/* Pause before another attempt, ATTEMPT being made already, as long as R's Retry-After (R may be
+ * NULL) or the settings say. -1 when all attempts are used or the server asks for a longer pause
+ * than anybody waits: E stays as it is, or says ERROR_CANCELLED. */
 int http_pause(struct http *h, unsigned attempt, const struct http_response *r, struct error *e);
 
-/* localhost and loopback addresses, or named insecure. HOST is host[:port]. */
+/* May HOST (host[:port]) be spoken to without TLS? localhost and loopback addresses, and those
+ * named insecure: nobody else, for a name that is hijacked must not get credentials (H036). */
 bool http_may_be_plain(const struct http *h, const char *host);
 bool http_is_insecure(const struct http *h, const char *host);
