@@ -1,8 +1,8 @@
 /* Authorization: what a registry asks for, made from the user's credentials.
  *
  * Credentials belong to a host. They leave for that host, and for the token server that the host
- * itself names when that is a sibling of it (the rule is at auth_realm_is_trusted), and for nobody
- * else. Credentials and tokens never stand in an error.
+ * itself names when that is a sibling of it (realm.h), and for nobody else. Credentials and tokens
+ * never stand in an error. Logging in and out is login.h's.
  *
  * Threads: a struct auth may be shared.
  * Source: distribution-spec authentication (token.md, oauth.md), RFC 7235.
@@ -11,6 +11,8 @@
 #include <stdbool.h>
 
 #include "layers/error.h"
+#include "registry/challenge.h"
+#include "registry/credential.h"
 #include "registry/http.h"
 #include "registry/reference.h"
 
@@ -21,22 +23,7 @@ struct auth;
 struct auth *auth_open(struct http *h, const char *config, struct error *e);
 void auth_close(struct auth *a);
 struct http *auth_http(struct auth *a);
-
-/* What one registry asked for in its last 401. */
-enum auth_scheme { AUTH_NONE, AUTH_BASIC, AUTH_BEARER };
-
-struct challenge {
-	enum auth_scheme scheme;
-	char *realm, *service, *scope;  /* AUTH_BEARER; service and scope may be NULL */
-	bool insufficient_scope;
-};
-
-/* The best of R's WWW-Authenticate headers: Bearer before Basic. What is not understood is
- * AUTH_NONE. */
-int challenge_read(const struct http_response *r, struct challenge *c, struct error *e);
-/* One header's value, which may hold several challenges. */
-int challenge_parse(const char *value, struct challenge *c, struct error *e);
-void challenge_release(struct challenge *c);
+const char *auth_config(const struct auth *a);
 
 /* For whom an authorization is made. */
 struct auth_subject {
@@ -53,14 +40,7 @@ struct auth_subject {
 int auth_answer(struct auth *a, const struct challenge *c, const struct auth_subject *subject,
                 const char *rejected, char **value, struct error *e);
 
-/* May credentials of the registry HOST be sent to a token server at REALM_HOST? Same host;
- * a sibling under one domain that is no public suffix (auth.docker.io, gitlab.example.com for
- * registry.example.com); a known pair; or named in $CAIRN_TOKEN_HOSTS. (H037) */
-bool auth_realm_is_trusted(const char *host, const char *realm_host);
-
-/* Verify USER and PASSWORD at the registry of REGISTRY (a domain; "" or NULL is Docker Hub), then
- * keep them (credential.h). */
-int auth_login(struct auth *a, const char *registry, const char *user, const char *password,
-               struct error *e);
-/* Forget them. ERROR_NOT_FOUND when there are none. */
-int auth_logout(struct auth *a, const char *registry, struct error *e);
+/* The same with CREDENTIAL, which nobody has kept yet; URL is the registry's. ERROR_DENIED when it
+ * is refused. */
+int auth_try(struct auth *a, const struct challenge *c, const char *url,
+             const struct credential *credential, char **value, struct error *e);

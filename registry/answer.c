@@ -1,0 +1,133 @@
+#include "registry/answer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "layers/json.h"
+#include "layers/scope.h"
+
+/* Enough for every sentence a registry has to say. */
+#define WORDS_MAX 400
+
+static json_t *errors_of(const struct http_response *r)
+{
+	struct error ignored;
+	json_t *json = json_parse(r->body, r->body_size, "", &ignored);
+	json_t *errors = json_incref(json_object_get(json, "errors"));
+
+	json_decref(json);
+	return errors;
+}
+
+bool answer_has(const struct http_response *r, const char *code)
+{
+	json_t *errors = errors_of(r), *one;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach(errors, i, one) {
+		const char *is = json_string_value(json_object_get(one, "code"));
+
+		found = found || (is && strcmp(is, code) == 0);
+	}
+	json_decref(errors);
+	return found;
+}
+
+bool answer_is_page(const struct http_response *r)
+{
+	const char *type = http_header(r, "Content-Type", 0), *body = r->body;
+
+	if (type && strncasecmp(type, "text/html", 9) == 0)
+		return true;
+	body += strspn(body, " \t\r\n");
+	return strncasecmp(body, "<!doctype", 9) == 0 || strncasecmp(body, "<html", 5) == 0;
+}
+
+/* Add TEXT without control characters and bytes that are no ASCII, up to WORDS_MAX. */
+static void add_words(FILE *out, const char *text)
+{
+	for (size_t i = 0; text[i] && i < WORDS_MAX; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		fputc(c == '\n' || c == '\t' ? ' ' : c < ' ' || c > '~' ? '?' : c, out);
+	}
+}
+
+static void add_errors(FILE *out, const struct http_response *r)
+{
+	json_t *errors = errors_of(r), *first = json_array_get(errors, 0);
+	const char *code = json_string_value(json_object_get(first, "code"));
+	const char *message = json_string_value(json_object_get(first, "message"));
+
+	if (code && *code) {
+		fputs(": ", out);
+		add_words(out, code);
+	}
+	if (message && *message) {
+		fputs(": ", out);
+		add_words(out, message);
+	}
+	if (!code && !message && answer_is_page(r)) {
+		fputs(", and a web page; is this a registry?", out);
+	} else if (!code && !message && r->body[0]) {
+		fputs(": ", out);
+		add_words(out, r->body);
+	}
+	json_decref(errors);
+}
+
+static const char *meaning(int status)
+{
+	static const struct {
+		int status;
+		const char *words;
+	} known[] = {
+		{ 400, " Bad Request" },         { 401, " Unauthorized" },
+		{ 403, " Forbidden" },           { 404, " Not Found" },
+		{ 405, " Method Not Allowed" },  { 413, " Content Too Large" },
+		{ 416, " Range Not Satisfiable" }, { 429, " Too Many Requests" },
+		{ 500, " Internal Server Error" }, { 502, " Bad Gateway" },
+		{ 503, " Service Unavailable" }, { 504, " Gateway Timeout" },
+	};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (known[i].status == status)
+			return known[i].words;
+	return "";
+}
+
+int answer_error(const struct http_response *r, struct error *e)
+{
+	const char *limit = http_header(r, "ratelimit-limit", 0);
+	const char *wait = http_header(r, "Retry-After", 0);
+	enum error_kind kind = ERROR_INPUT;
+	auto_free char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return error_memory(e);
+	fprintf(out, "the registry answers %d%s", r->status, meaning(r->status));
+	add_errors(out, r);
+	if (r->status == 429 && limit) {
+		fputs(" (limit ", out);
+		add_words(out, limit);
+		fputc(')', out);
+	}
+	if (r->status == 429 && wait) {
+		fputs(" (retry after ", out);
+		add_words(out, wait);
+		fputc(')', out);
+	}
+	if (fclose(out) != 0)
+		return error_memory(e);
+	if (r->status == 401 || r->status == 403)
+		kind = ERROR_DENIED;
+	else if (r->status == 404)
+		kind = ERROR_NOT_FOUND;
+	else if (http_is_transient(r->status))
+		kind = ERROR_NETWORK;
+	return error_set(e, kind, "%s", text);
+}
