@@ -1,0 +1,65 @@
+#include "registry/endpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "layers/scope.h"
+#include "registry/url.h"
+
+/* A registry that was just started may need a moment; one that is not there should be told soon. */
+#define ROUNDS 3
+
+/* 1: HOST answers under SCHEME; 0: not as one that speaks it; -1 and E: not at all. */
+static int try(struct http *h, const char *scheme, const char *host, struct challenge *c,
+               struct error *e)
+{
+	auto_free char *url = NULL;
+	struct http_request q = HTTP_REQUEST("GET", NULL);
+	struct http_response r;
+	int result;
+
+	if (asprintf(&url, "%s://%s/v2/", scheme, host) < 0) {
+		url = NULL;
+		return error_memory(e);
+	}
+	q.url = url;
+	q.attempts = 1;
+	if (http_send(h, &q, &r, e) < 0)
+		return -1;
+	/* What servers say to plain bytes at the port where they want TLS. */
+	result = strcmp(scheme, "http") != 0 || r.status != 400;
+	if (!result)
+		error_set(e, ERROR_NETWORK, "%s wants https, and then does not speak it", host);
+	if (result && r.status == 401 && challenge_read(&r, c, e) < 0)
+		result = -1;
+	http_release(&r);
+	return result;
+}
+
+char *endpoint_find(struct http *h, const char *host, struct challenge *c, struct error *e)
+{
+	bool named = http_is_insecure(h, host), found = !http_may_be_plain(h, host);
+	const char *scheme[2] = { named ? "https" : "http", named ? "http" : "https" }, *is = "https";
+	char *base;
+
+	for (unsigned round = 1; !found; round++) {
+		struct error later;
+		int first = try(h, scheme[0], host, c, e);
+
+		found = first > 0;
+		is = scheme[0];
+		if (!found && e->kind == ERROR_CANCELLED)
+			return NULL;
+		if (!found && try(h, scheme[1], host, c, first < 0 ? &later : e) > 0) {
+			found = true;
+			is = scheme[1];
+		}
+		if (!found && (round == ROUNDS || http_pause(h, round, NULL, e) < 0))
+			return NULL;
+	}
+	if (asprintf(&base, "%s://%s", is, host) < 0) {
+		error_memory(e);
+		return NULL;
+	}
+	return base;
+}

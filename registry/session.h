@@ -1,0 +1,28 @@
+/* Sessions: the inside of struct registry, for the files that make its requests.
+ *
+ * A session knows where the registry answers and what it asked for, and adds to each request the
+ * authorization that it wants.
+ */
+#pragma once
+#include "layers/error.h"
+#include "registry/auth.h"
+#include "registry/http.h"
+#include "registry/registry.h"
+
+struct auth *session_auth(const struct registry *r);
+
+/* "BASE/v2/REPOSITORY/" and what FMT says; the caller frees it. NULL and E when the registry does
+ * not answer. */
+char *session_url(struct registry *r, struct error *e, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* http_send with authorization. A 401 is answered once with a fresh one; one that comes from
+ * another host, after a redirect, with a token for nobody (H152). What is still 401 is R's. */
+int session_send(struct registry *r, const struct http_request *q, struct http_response *a,
+                 struct error *e);
+
+/* Tokens asked for from now on also allow to read REPOSITORY. */
+int session_borrow(struct registry *r, const char *repository, struct error *e);
+
+/* Put "domain/repository:tag" or "domain/repository@digest" in front of E. Returns -1. */
+int session_about(const struct registry *r, const char *which, struct error *e);
