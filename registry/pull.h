@@ -17,8 +17,6 @@
 #include "registry/reference.h"
 #include "registry/registry.h"
 
-#define PULL_CONFIG_MAX (8 << 20)
-
 struct remote_layer {
 	struct digest digest;   /* of the bytes as the registry has them */
 	int64_t size;
@@ -54,6 +52,11 @@ int pull_digest(struct auth *a, const struct reference *r, struct digest *d, str
 int pull_layer(const struct remote_image *image, size_t index, registry_sink *sink, void *context,
                struct error *e);
 
-/* Layer INDEX to a blob of S, unless it is there. PROGRESS may be NULL. */
+/* Layer INDEX to a blob of S, unless it is there. PROGRESS may be NULL. Only the bytes are
+ * verified: layer_index reads what is in them. */
 int pull_layer_blob(const struct remote_image *image, size_t index, struct store *s,
                     http_progress *progress, void *context, struct error *e);
+
+/* The same for any blob of a repository, when digest and size are known from elsewhere. */
+int pull_blob(struct registry *r, const struct digest *d, int64_t size, struct store *s,
+              http_progress *progress, void *context, struct error *e);
