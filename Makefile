@@ -15,7 +15,7 @@ OURS     := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -MMD -MP -pthrea
 COMPILE   = $(CC) $(OURS) $(SANITIZE) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
 
 # Everything but the C library is linked in: a build with nothing to do is over before a dynamic
-# linker has resolved seven libraries. libcurl alone is loaded when first used (registry/http.c).
+# linker has resolved seven libraries. libcurl alone is loaded when first used (registry/transfer.c).
 LIBS     := -Wl,-Bstatic -larchive -lcrypto -ljansson -lseccomp -ldeflate -lbz2 -llzma -lz -lzstd \
             -Wl,-Bdynamic -lpthread -ldl
 LINK      = @echo "  LINK  $@"; mkdir -p $(@D); $(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -pthread -Wl,--gc-sections \
@@ -79,7 +79,12 @@ $(OUT)/tests/unit/builder_%: $(OUT)/tests/unit/builder_%.o $(BUILDER_A)
 
 unit: $(UNIT)
 
-check: testing-packages $(PROGRAM) unit
+# The registry room from a command line, for tests/registry/run.
+CLIENT   := $(OUT)/tests/registry_client
+$(CLIENT): $(OUT)/tests/registry/client.o $(REGISTRY_A)
+	$(LINK) $(LIBS)
+
+check: testing-packages $(PROGRAM) unit $(CLIENT)
 	@CAIRN=$(abspath $(PROGRAM)) OUT=$(abspath $(OUT)) tests/run
 
 asan:
