@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 
+#include "layers/extent.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 #include "layers/tar.h"
@@ -19,9 +19,8 @@
 struct tarball {
 	char *dest;
 	int fd;
-	int dir;        /* where DEST will be; -1 when FD is DEST itself */
+	int dir; /* where DEST will be; -1 when FD is DEST itself */
 	char *name, *aside;
-	bool by_kernel; /* until the kernel refuses */
 	size_t used;
 	char buffer[BUFFER_SIZE];
 };
@@ -102,7 +101,6 @@ struct tarball *tarball_begin(const char *dest, struct error *e)
 	t->fd = t->dir = -1;
 	t->name = t->aside = NULL;
 	t->used = 0;
-	t->by_kernel = true;
 	t->dest = strdup(dest);
 	if (!t->dest || open_dest(t, e) < 0) {
 		if (!t->dest)
@@ -134,60 +132,21 @@ static int put(struct tarball *t, const void *bytes, size_t size, struct error *
 	return 0;
 }
 
-/* SIZE bytes of FD from OFFSET, through the buffer. */
-static int put_read(struct tarball *t, int fd, int64_t offset, int64_t size, struct error *e)
-{
-	while (size > 0) {
-		size_t room = BUFFER_SIZE - t->used;
-		ssize_t n;
-
-		if (room == 0) {
-			if (flush(t, e) < 0)
-				return -1;
-			continue;
-		}
-		n = pread(fd, t->buffer + t->used, size < (int64_t)room ? (size_t)size : room, offset);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_errno(e, "read");
-		if (n == 0)
-			return error_set(e, ERROR_CORRUPT, "the content is cut short");
-		t->used += (size_t)n;
-		offset += n;
-		size -= n;
-	}
-	return 0;
-}
-
 static int put_content(struct tarball *t, const struct content *content, int64_t size,
                        struct error *e)
 {
-	off_t from = content->offset;
-
 	if (content->memory)
 		return put(t, content->memory, (size_t)size, e);
-	if (size < SMALL || !t->by_kernel)
-		return put_read(t, content->fd, from, size, e);
-	if (flush(t, e) < 0)
-		return -1;
-	while (size > 0) {
-		ssize_t n = copy_file_range(content->fd, &from, t->fd, NULL, (size_t)size, 0);
-
-		if (n < 0 && errno != EINTR && errno != ENOSPC && errno != EIO)
-			n = sendfile(t->fd, content->fd, &from, (size_t)size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EINVAL || errno == ENOSYS)) {
-			t->by_kernel = false;
-			return put_read(t, content->fd, from, size, e);
-		}
-		if (n < 0)
-			return error_errno(e, "write %s", t->dest);
-		if (n == 0)
-			return error_set(e, ERROR_CORRUPT, "the content is cut short");
-		size -= n;
+	if (size > SMALL) {
+		if (flush(t, e) < 0)
+			return -1;
+		return extent_copy(content->fd, content->offset, t->fd, size, e);
 	}
+	if (size > (int64_t)(BUFFER_SIZE - t->used) && flush(t, e) < 0)
+		return -1;
+	if (pread(content->fd, t->buffer + t->used, (size_t)size, content->offset) != size)
+		return error_set(e, ERROR_CORRUPT, "the content is cut short");
+	t->used += (size_t)size;
 	return 0;
 }
 

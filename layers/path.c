@@ -112,6 +112,19 @@ int path_make_dirs(int root, const char *path, mode_t mode, struct error *e)
 	return path_open(root, path, O_RDONLY | O_DIRECTORY, 0, e);
 }
 
+int path_make_user_dirs(const char *path, mode_t mode, struct error *e)
+{
+	auto_close int slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_free char *here = path[0] == '/' ? strdup("") : getcwd(NULL, 0);
+	auto_free char *absolute = NULL;
+
+	if (slash < 0 || !here)
+		return error_errno(e, "open %s", path);
+	if (asprintf(&absolute, "%s/%s", here, path) < 0)
+		return error_memory(e);
+	return path_make_dirs(slash, absolute, mode, e);
+}
+
 char *path_clean(const char *path)
 {
 	char *clean = malloc(strlen(path) + 2), *out = clean;

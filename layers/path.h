@@ -24,6 +24,9 @@ int path_parent(int root, const char *path, const char **name, struct error *e);
  * directories keep what they have. Returns a descriptor of PATH. */
 int path_make_dirs(int root, const char *path, mode_t mode, struct error *e);
 
+/* The same for a path of the user's own, as the kernel resolves it. */
+int path_make_user_dirs(const char *path, mode_t mode, struct error *e);
+
 /* Remove NAME in DIR and all below. Follows no link, enters no other mount, mends directories
  * without permission bits. What is not there is no error. */
 int path_remove(int dir, const char *name, struct error *e);

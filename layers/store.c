@@ -117,11 +117,7 @@ static int read_boot_id(struct store *s)
 
 static int open_all(struct store *s, struct error *e)
 {
-	auto_close int slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (slash < 0)
-		return error_errno(e, "open /");
-	s->root = path_make_dirs(slash, s->path, 0700, e);
+	s->root = path_make_user_dirs(s->path, 0700, e);
 	if (s->root < 0)
 		return -1;
 	s->tmp = open_room(s->root, "tmp", e);

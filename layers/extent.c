@@ -1,0 +1,58 @@
+#include "layers/extent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include "layers/path.h"
+#include "layers/scope.h"
+
+#define BUFFER_SIZE (256 << 10)
+
+/* Neither way of the kernel goes with these files. */
+static int copy_through_us(int from, off_t offset, int to, int64_t size, struct error *e)
+{
+	auto_free char *buffer = malloc(BUFFER_SIZE);
+
+	if (!buffer)
+		return error_memory(e);
+	while (size > 0) {
+		size_t want = size < BUFFER_SIZE ? (size_t)size : BUFFER_SIZE;
+		ssize_t n = pread(from, buffer, want, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(e, "read");
+		if (n == 0)
+			return error_set(e, ERROR_CORRUPT, "the content is cut short");
+		if (path_write_all(to, buffer, (size_t)n, e) < 0)
+			return -1;
+		offset += n;
+		size -= n;
+	}
+	return 0;
+}
+
+int extent_copy(int from, int64_t offset, int to, int64_t size, struct error *e)
+{
+	off_t at = offset;
+
+	while (size > 0) {
+		ssize_t n = copy_file_range(from, &at, to, NULL, (size_t)size, 0);
+
+		if (n < 0 && errno != EINTR && errno != ENOSPC && errno != EIO)
+			n = sendfile(to, from, &at, (size_t)size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EINVAL || errno == ENOSYS))
+			return copy_through_us(from, at, to, size, e);
+		if (n < 0)
+			return error_errno(e, "write");
+		if (n == 0)
+			return error_set(e, ERROR_CORRUPT, "the content is cut short");
+		size -= n;
+	}
+	return 0;
+}
