@@ -211,10 +211,12 @@ int passwd_owner(const char *passwd, const char *group, const char *spec, uid_t 
 	} else if (find_user(passwd, spec, length, 0, &who)) {
 		*uid = who.uid;
 		*gid = who.gid;
+	} else if (length > 0) {
+		return error_set(e, ERROR_NOT_FOUND, "the image has no user %.*s in /etc/passwd", (int)length,
+		                 spec);
 	}
-	if (!*explicit || to_id(explicit, strlen(explicit), gid))
+	if (!*explicit || to_id(explicit, strlen(explicit), gid) ||
+	    find_group(group, explicit, strlen(explicit), gid))
 		return 0;
-	if (!find_group(group, explicit, strlen(explicit), gid))
-		*gid = 0;
-	return 0;
+	return error_set(e, ERROR_NOT_FOUND, "the image has no group %s in /etc/group", explicit);
 }

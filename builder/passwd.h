@@ -30,6 +30,7 @@ int passwd_resolve(const char *passwd, const char *group, const char *spec,
 void passwd_release(struct passwd_user *user);
 
 /* Resolve the value of COPY --chown: a name alone brings its primary group, a number alone is the
- * group's number too. Unknown names are 0, as BuildKit has it. An empty SPEC is 0:0. */
+ * group's number too. An empty SPEC is 0:0. A name (or a number that is none) that nobody has is
+ * ERROR_NOT_FOUND, as the manual says; BuildKit takes root then, and nobody notices. */
 int passwd_owner(const char *passwd, const char *group, const char *spec, uid_t *uid, gid_t *gid,
                  struct error *e);

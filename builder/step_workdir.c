@@ -71,7 +71,8 @@ static int owner_of(struct stack *onto, const char *user, uint32_t *uid, uint32_
 	if (*user) {
 		passwd = stack_read(onto, "etc/passwd", PASSWD_SIZE_MAX, NULL, &ignored);
 		group = stack_read(onto, "etc/group", PASSWD_SIZE_MAX, NULL, &ignored);
-		if (passwd_owner(passwd, group, user, &u, &g, e) < 0)
+		/* A user whom the image does not know is told to whoever runs something as him. */
+		if (passwd_owner(passwd, group, user, &u, &g, e) < 0 && e->kind != ERROR_NOT_FOUND)
 			return -1;
 	}
 	*uid = u;

@@ -103,11 +103,11 @@ static const struct {
 	gid_t gid;
 } owners[] = {
 	{ "", 0, 0 },        { "app", 1000, 1000 }, { "55", 55, 55 },       { "55:staff", 55, 50 },
-	{ "app:7", 1000, 7 }, { "ghost", 0, 0 },     { "ghost:ghosts", 0, 0 }, { "1000", 1000, 1000 },
+	{ "app:7", 1000, 7 }, { "1000", 1000, 1000 },
 	{ "12:0", 12, 0 },   { ":staff", 0, 50 },   { "twice", 21, 22 },
 };
 
-static void chown_takes_unknown_names_for_root(void **state)
+static void chown_takes_names_and_numbers(void **state)
 {
 	struct error e;
 	uid_t uid;
@@ -119,11 +119,29 @@ static void chown_takes_unknown_names_for_root(void **state)
 		assert_int_equal(uid, owners[i].uid);
 		assert_int_equal(gid, owners[i].gid);
 	}
-	assert_int_equal(passwd_owner(NULL, NULL, "app:staff", &uid, &gid, &e), 0);
-	assert_int_equal(uid, 0);
-	assert_int_equal(gid, 0);
-	assert_int_equal(passwd_owner(NULL, NULL, "1:2:3", &uid, &gid, &e), -1);
-	assert_string_equal(e.text, "\"1:2:3\" is not USER[:GROUP]");
+}
+
+static const struct {
+	const char *spec, *text;
+} nobodies[] = {
+	{ "ghost", "the image has no user ghost in /etc/passwd" },
+	{ "4294967296", "the image has no user 4294967296 in /etc/passwd" },
+	{ "-1:0", "the image has no user -1 in /etc/passwd" },
+	{ "app:ghosts", "the image has no group ghosts in /etc/group" },
+	{ "1:2:3", "\"1:2:3\" is not USER[:GROUP]" },
+};
+
+static void chown_refuses_who_is_not_there(void **state)
+{
+	struct error e;
+	uid_t uid;
+	gid_t gid;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof nobodies / sizeof *nobodies; i++) {
+		assert_int_equal(passwd_owner(passwd, group, nobodies[i].spec, &uid, &gid, &e), -1);
+		assert_string_equal(e.text, nobodies[i].text);
+	}
 }
 
 int main(void)
@@ -131,7 +149,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_of_user_means_what_docker_means),
 		cmocka_unit_test(numbers_need_no_files),
-		cmocka_unit_test(chown_takes_unknown_names_for_root),
+		cmocka_unit_test(chown_takes_names_and_numbers),
+		cmocka_unit_test(chown_refuses_who_is_not_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
