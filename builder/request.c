@@ -174,6 +174,7 @@ static int put_mounts(struct bytes *b, const struct sandbox_run *r, struct reque
 
 		if (put_mount(b, &r->mount[i], &m, e) < 0)
 			return -1;
+		m.number = (uint32_t)i;
 		if (b->full)
 			break;
 		for (; place > own && depth(b, &list[place - 1]) > depth(b, &m); place--)

@@ -15,7 +15,9 @@
 #include <linux/capability.h>
 #include <linux/magic.h>
 
+#include "builder/agent.h"
 #include "builder/inside/protocol.h"
+#include "builder/oom.h"
 #include "builder/request.h"
 #include "builder/seccomp.h"
 #include "builder/spawn.h"
@@ -33,11 +35,14 @@ struct sandbox {
 	pthread_mutex_t first;     /* held while the first run finds out what is needed */
 	bool ready;
 	int program, null;
+	uint32_t flags;            /* REQUEST_... that hold for all runs */
 	uint64_t capabilities;     /* our own */
 	bool cgroup2;
+	_Atomic long oom_kills;    /* seen so far */
 	struct seccomp_filter filter;
 	enum sandbox_way wanted;
 	_Atomic enum sandbox_way way;
+	char because[256];         /* why it is not a better one */
 };
 
 struct sandbox *sandbox_open(enum sandbox_way way, struct error *e)
@@ -90,6 +95,9 @@ static int prepare(struct sandbox *s, struct error *e)
 		return -1;
 	s->capabilities = own_capabilities();
 	s->cgroup2 = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+	if (strcmp(sandbox_xattrs(), "user.overlay.") == 0)
+		s->flags |= REQUEST_USERXATTR;
+	s->oom_kills = oom_kills();
 	s->ready = true;
 	return 0;
 }
@@ -121,27 +129,57 @@ static int send_request(const struct spawned *p, const char *bytes, size_t size,
 	return 0;
 }
 
-/* The next reply, or 0 at the end of them, or ERROR_CANCELLED. */
-static int next_reply(const struct spawned *p, int cancel, struct reply *reply, struct error *e)
-{
-	struct pollfd wait[2] = { { .fd = p->control, .events = POLLIN },
-		                      { .fd = cancel, .events = POLLIN } };
-	ssize_t n;
+/* A run that is under way, as the thread sees it that waits for its end. */
+struct watch {
+	struct spawned process;
+	const struct sandbox_run *run;
+	struct agents agents;
+};
 
-	for (;;) {
-		if (poll(wait, 2, -1) < 0 && errno != EINTR)
-			return error_errno(e, "wait for the sandbox");
-		if (wait[0].revents)
-			break;
-		if (wait[1].revents) {
-			spawn_kill(p);
-			return error_set(e, ERROR_CANCELLED, "cancelled");
-		}
-	}
-	n = recv(p->control, reply, sizeof *reply, MSG_WAITALL);
+/* Read one reply, and a descriptor if one comes with it. 0 at the end of them. */
+static int read_reply(struct watch *w, struct reply *reply, int *descriptor, struct error *e)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = { reply, sizeof *reply };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+		                      .msg_controllen = sizeof control };
+	struct cmsghdr *rights;
+	ssize_t n = recvmsg(w->process.control, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC);
+
+	*descriptor = -1;
 	if (n < 0)
 		return error_errno(e, "hear from the sandbox");
+	rights = CMSG_FIRSTHDR(&message);
+	if (rights && rights->cmsg_type == SCM_RIGHTS)
+		memcpy(descriptor, CMSG_DATA(rights), sizeof *descriptor);
 	return n == sizeof *reply;
+}
+
+/* Wait for the next reply, doing what there is to do meanwhile. */
+static int next_reply(struct watch *w, struct reply *reply, int *descriptor, struct error *e)
+{
+	struct pollfd polls[2 + AGENT_POLLS] = {
+		{ .fd = w->process.control, .events = POLLIN },
+		{ .fd = w->run->cancel, .events = POLLIN },
+	};
+
+	for (;;) {
+		size_t more = agents_poll(&w->agents, polls + 2);
+
+		if (poll(polls, 2 + more, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return error_errno(e, "wait for the sandbox");
+		}
+		if (polls[0].revents)
+			return read_reply(w, reply, descriptor, e);
+		if (polls[1].revents)
+			return error_set(e, ERROR_CANCELLED, "cancelled");
+		agents_serve(&w->agents, polls + 2, more);
+	}
 }
 
 static void set_result(struct sandbox_result *result, const struct reply *reply)
@@ -165,14 +203,13 @@ static int set_failure(const struct reply *reply, struct error *e)
 	                     : error_set(e, ERROR_INPUT, "sandbox: %s", reply->text);
 }
 
-/* Hear how the run in P goes, to its end. */
-static int follow(const struct spawned *p, const struct sandbox_run *r,
-                  struct sandbox_result *result, struct error *e)
+/* Hear how the run goes, to its end. */
+static int follow(struct watch *w, struct sandbox_result *result, struct error *e)
 {
 	struct reply reply;
-	int more;
+	int more, descriptor = -1;
 
-	while ((more = next_reply(p, r->cancel, &reply, e)) > 0) {
+	while ((more = next_reply(w, &reply, &descriptor, e)) > 0) {
 		switch ((enum reply_kind)reply.kind) {
 		case REPLY_ENDED:
 		case REPLY_NOT_STARTED:
@@ -182,6 +219,7 @@ static int follow(const struct spawned *p, const struct sandbox_run *r,
 		case REPLY_REFUSED:
 			return set_failure(&reply, e);
 		case REPLY_AGENT:
+			agents_add(&w->agents, descriptor, w->run->mount[reply.status].source);
 			break;
 		}
 	}
@@ -194,11 +232,12 @@ int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_r
 	struct request_world world = { 0 };
 	int namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS, status;
 	auto_free void *bytes = NULL;
-	struct spawned p;
+	struct watch w = { .run = r };
 	size_t size;
 
 	if (prepare_once(s, e) < 0)
 		return -1;
+	world.flags = s->flags;
 	world.capabilities = s->capabilities;
 	if (!r->insecure) {
 		world.capabilities &= DEFAULT_CAPABILITIES;
@@ -214,13 +253,26 @@ int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_r
 		namespaces |= CLONE_NEWCGROUP;
 	}
 	if (request_make(r, &world, &bytes, &size, e) < 0 ||
-	    spawn_start(s->program, s->null, r->out, r->err, namespaces, &p, e) < 0)
+	    spawn_start(s->program, s->null, r->out, r->err, namespaces, &w.process, e) < 0)
 		return -1;
-	status = send_request(&p, bytes, size, e);
+	agents_init(&w.agents);
+	status = send_request(&w.process, bytes, size, e);
 	if (status == 0)
-		status = follow(&p, r, result, e);
+		status = follow(&w, result, e);
+	agents_release(&w.agents);
+	if (status == 0 && result->exit_code == 128 + SIGKILL) {
+		long kills = oom_kills();
+
+		result->out_of_memory = kills > atomic_exchange(&s->oom_kills, kills);
+	}
 	if (status < 0)
-		spawn_kill(&p);
-	spawn_end(&p);
+		spawn_kill(&w.process);
+	spawn_end(&w.process);
 	return status;
+}
+
+enum sandbox_way sandbox_way(const struct sandbox *s, const char **because)
+{
+	*because = s->because[0] ? s->because : NULL;
+	return s->way;
 }

@@ -87,7 +87,7 @@ static void become(struct start *s)
 	const struct request *r = s->in->r;
 	struct sock_fprog filter = { (unsigned short)r->filter_count,
 	                             (struct sock_filter *)(uintptr_t)at(s->in, r->filter) };
-	long keyring = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
+	long keyring = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0), groups;
 
 	/* A kernel or a container without keyrings has none that could be shared. */
 	need(s, keyring == -ENOSYS || keyring == -EPERM ? 0 : keyring, "open a session keyring");
@@ -99,7 +99,9 @@ static void become(struct start *s)
 		need(s, sys(seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter), "set the system call filter");
 	if (r->flags & REQUEST_INSECURE)
 		need(s, sys(prctl, PR_SET_KEEPCAPS, 1), "keep capabilities");
-	need(s, sys(setgroups, r->group_count, at(s->in, r->groups)), "set the groups");
+	/* With one id there is no other group to be in, and the kernel does not allow to leave any. */
+	groups = sys(setgroups, r->group_count, at(s->in, r->groups));
+	need(s, groups == -EPERM && r->flags & REQUEST_USERXATTR ? 0 : groups, "set the groups");
 	need(s, sys(setresgid, r->gid, r->gid, r->gid), "set the group");
 	need(s, sys(setresuid, r->uid, r->uid, r->uid), "set the user");
 	need(s, set_capabilities(r), "set capabilities");

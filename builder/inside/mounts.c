@@ -86,9 +86,9 @@ static int make_image(struct inside *in, const struct mount *m, uint32_t number)
 	return copy;
 }
 
-static void send_descriptor(int fd, const char *target)
+static void send_descriptor(int fd, uint32_t number, const char *target)
 {
-	struct reply notice = { .kind = REPLY_AGENT };
+	struct reply notice = { .kind = REPLY_AGENT, .status = (int32_t)number };
 	struct iovec part = { &notice, sizeof notice };
 	struct {
 		size_t length;
@@ -121,7 +121,7 @@ static int make_agent(struct inside *in, const struct mount *m, uint32_t number)
 	must(sys(fchownat, in->workspace, name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW), "chown", target);
 	must(sys(fchmodat, in->workspace, name, m->mode), "chmod", target);
 	must(sys(listen, fd, 16), "listen at", target);
-	send_descriptor((int)fd, target);
+	send_descriptor((int)fd, m->number, target);
 	sys(close, fd);
 	return (int)must(copy_mount(in->workspace, name, false), "bind", target);
 }

@@ -31,7 +31,6 @@ enum request_flags {
 	REQUEST_OWN_NETWORK = 4,   /* there is a network namespace of its own: bring lo up */
 	REQUEST_CGROUP2 = 8,       /* there is a cgroup namespace of its own, of the unified hierarchy */
 	REQUEST_COPY = 16,         /* no overlay: `upper` holds the whole tree already */
-	REQUEST_CHROOT = 32,       /* no namespaces */
 };
 
 enum mount_flags { MOUNT_READ_ONLY = 1, MOUNT_NOEXEC = 2, MOUNT_OPTIONAL = 4 };
@@ -40,6 +39,7 @@ enum mount_kind { MOUNT_BIND, MOUNT_IMAGE, MOUNT_TMPFS, MOUNT_FILE, MOUNT_AGENT 
 
 struct mount {
 	uint32_t kind, flags;
+	uint32_t number;           /* among the caller's mounts */
 	offset target;
 	struct place source;       /* MOUNT_BIND */
 	struct strings lower;      /* MOUNT_IMAGE */
@@ -79,7 +79,7 @@ enum reply_kind {
 	REPLY_NOT_STARTED,         /* exec(2) said no; STATUS is 126 or 127, TEXT why */
 	REPLY_FAILED,              /* the sandbox could not be made; NUMBER is errno or 0, TEXT what */
 	REPLY_REFUSED,             /* the same, and another way may work: overlay is not to be had */
-	REPLY_AGENT,               /* a listening socket comes with this, more replies follow */
+	REPLY_AGENT,               /* a listening socket for mount STATUS; more replies follow */
 };
 
 struct reply {

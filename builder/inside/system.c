@@ -44,14 +44,18 @@ static int mount_at(struct inside *in, const char *target, const char *type,
 }
 
 /* Below a mount of ours: a name that is there once and for all, so no care is needed. */
-static void mount_below(int dir, const char *name, const char *type, const struct option *options)
+static void mount_below(int dir, const char *name, const char *type, const struct option *options,
+                        const struct option *simpler)
 {
 	long point, mount;
 
 	must(sys(mkdirat, dir, name, 0755), "create", name);
 	point = must(sys(openat, dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), "open",
 	             name);
-	mount = must(new_mount(type, options, SEALED), "mount", name);
+	mount = new_mount(type, options, SEALED);
+	if (mount < 0 && simpler)
+		mount = new_mount(type, simpler, SEALED);
+	must(mount, "mount", name);
 	must(attach((int)mount, (int)point), "attach", name);
 	sys(close, mount);
 	sys(close, point);
@@ -137,6 +141,8 @@ static void mount_dev(struct inside *in)
 	static const struct option pts_options[] = {
 		{ "newinstance", NULL }, { "ptmxmode", "0666" }, { "mode", "0620" }, { "gid", "5" },
 		{ NULL, NULL } };
+	static const struct option own_pts_options[] = {
+		{ "newinstance", NULL }, { "ptmxmode", "0666" }, { "mode", "0620" }, { NULL, NULL } };
 	static const char *const links[][2] = {
 		{ "/proc/self/fd", "fd" }, { "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" },
 		{ "/proc/self/fd/2", "stderr" }, { "pts/ptmx", "ptmx" },
@@ -153,9 +159,10 @@ static void mount_dev(struct inside *in)
 	make_nodes(in, dev);
 	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
 		must(sys(symlinkat, links[i][0], dev, links[i][1]), "create", links[i][1]);
-	mount_below(dev, "pts", "devpts", pts_options);
-	mount_below(dev, "shm", "tmpfs", shm_options);
-	mount_below(dev, "mqueue", "mqueue", NULL);
+	/* In a user namespace group 5 may not exist. */
+	mount_below(dev, "pts", "devpts", pts_options, own_pts_options);
+	mount_below(dev, "shm", "tmpfs", shm_options, NULL);
+	mount_below(dev, "mqueue", "mqueue", NULL, NULL);
 	sys(close, dev);
 }
 
