@@ -11,7 +11,8 @@
 
 /* Registries answer 429 to more. */
 #define CREW_MAX 4
-#define MEMO_SIZE_MAX (2 * (PULL_CONFIG_MAX + REGISTRY_MANIFEST_MAX))
+/* Manifest and config, escaped once more. */
+#define MEMO_SIZE_MAX (32 << 20)
 
 /* A name for a platform, and what it stands for; or that nothing was found. */
 struct known_base {
@@ -27,7 +28,6 @@ struct known_base {
 	struct image image;          /* owns what the base lends */
 	struct reference reference;
 	bool has_reference;          /* false: of an OCI layout, all of it is here */
-	struct remote_layer *remote; /* the layers as the registry knows them */
 };
 
 struct bases {
@@ -67,7 +67,6 @@ void bases_close(struct bases *b)
 		STAILQ_REMOVE_HEAD(&b->known, next);
 		pthread_mutex_destroy(&k->lock);
 		image_release(&k->image);
-		free(k->remote);
 		free(k->base.name);
 		free(k->text);
 		free(k);
@@ -307,7 +306,7 @@ int bases_resolve(void *bases, const char *image, const char *platform, const st
 struct crew {
 	struct known_base *of;          /* fetching: the layers of one */
 	struct known_base **each;       /* resolving: these */
-	struct remote_image *image;
+	struct registry *registry;      /* NULL: there is none to ask */
 	struct vertex *vertex;
 	struct error *error;            /* one for each layer */
 	atomic_size_t next;
@@ -385,9 +384,9 @@ static int fetch_one(struct crew *c, size_t i, struct error *e)
 	if (layer_is_whole(s, layer))
 		return 0;
 	digest_format(&layer->blob, m.what);
-	if (!c->image->registry)
+	if (!c->registry)
 		return error_set(e, ERROR_NOT_FOUND, "layer %s is not on this machine", m.what);
-	if (pull_layer_blob(c->image, i, s, moved, &m, e) < 0)
+	if (pull_blob(c->registry, &layer->blob, layer->blob_size, s, moved, &m, e) < 0)
 		return -1;
 	return layer_index(s, layer, e);
 }
@@ -403,50 +402,23 @@ static void *fetch_next(void *argument)
 	return NULL;
 }
 
-/* What pull_layer needs to know, made from config and manifest again. */
-static int describe(struct known_base *k, struct remote_image *image, struct error *e)
-{
-	size_t count = k->image.layer_count;
-	struct auth *auth;
-
-	if (!k->has_reference)
-		return 0;
-	k->remote = calloc(count + 1, sizeof *k->remote);
-	if (!k->remote)
-		return error_memory(e);
-	for (size_t i = 0; i < count; i++) {
-		const struct layer *layer = &k->image.layers[i];
-
-		k->remote[i] = (struct remote_layer){
-			.digest = layer->blob,
-			.size = layer->blob_size,
-			.media_type = (char *)image_layer_type(layer->compression, false),
-			.diff_id = layer->diff_id,
-		};
-	}
-	auth = remote_auth(k->bases->way, e);
-	if (!auth)
-		return -1;
-	*image = (struct remote_image){
-		.registry = registry_open(auth, &k->reference, REGISTRY_PULL, e),
-		.name = k->base.name,
-		.layer = k->remote,
-		.layer_count = count,
-	};
-	return image->registry ? 0 : -1;
-}
-
 static int fetch_all(struct known_base *k, struct error *e)
 {
-	struct remote_image image = { 0 };
-	struct crew crew = { .of = k, .image = &image, .count = k->image.layer_count };
+	struct crew crew = { .of = k, .count = k->image.layer_count };
 	auto_free struct error *errors = calloc(crew.count + 1, sizeof *errors);
 	auto_free char *name = NULL;
-	int result = errors ? describe(k, &image, e) : error_memory(e);
+	int result = 0;
 
-	if (result < 0)
-		return -1;
+	if (!errors)
+		return error_memory(e);
 	crew.error = errors;
+	if (k->has_reference) {
+		struct auth *auth = remote_auth(k->bases->way, e);
+
+		crew.registry = auth ? registry_open(auth, &k->reference, REGISTRY_PULL, e) : NULL;
+		if (!crew.registry)
+			return -1;
+	}
 	if (asprintf(&name, "FROM %s", k->base.name) < 0)
 		name = NULL;
 	crew.vertex = progress_vertex(k->bases->progress, name ? name : k->text);
@@ -458,10 +430,8 @@ static int fetch_all(struct known_base *k, struct error *e)
 			result = error_context(e, "%s", k->base.name);
 		}
 	}
-	if (image.registry)
-		registry_close(image.registry);
-	free(k->remote);
-	k->remote = NULL;
+	if (crew.registry)
+		registry_close(crew.registry);
 	if (result < 0)
 		vertex_failed(crew.vertex, e->text);
 	else
@@ -480,4 +450,25 @@ int bases_fetch(const struct base *base, size_t layer, struct vertex *v, struct 
 		result = fetch_all(k, e);
 	pthread_mutex_unlock(&k->lock);
 	return result;
+}
+
+int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e)
+{
+	struct bases *b = bases;
+	struct known_base *k, *owner = NULL;
+	size_t index = 0;
+	char text[DIGEST_TEXT];
+
+	pthread_mutex_lock(&b->lock);
+	STAILQ_FOREACH(k, &b->known, next)
+		for (size_t i = 0; !owner && i < k->base.layer_count; i++)
+			if (digest_equal(&k->base.layers[i].diff_id, &layer->diff_id)) {
+				owner = k;
+				index = i;
+			}
+	pthread_mutex_unlock(&b->lock);
+	if (!owner)
+		return error_set(e, ERROR_CORRUPT, "layer %s has gone from the store",
+		                 digest_format(&layer->diff_id, text));
+	return bases_fetch(&owner->base, index, NULL, e);
 }

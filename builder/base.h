@@ -13,6 +13,7 @@
 #include "builder/plan.h"
 #include "builder/progress.h"
 #include "builder/remote.h"
+#include "layers/stack.h"
 #include "layers/store.h"
 
 struct bases;
@@ -29,6 +30,9 @@ int bases_resolve(void *bases, const char *image, const char *platform, const st
 /* struct build_options.fetch. The first layer that is asked for brings all that are missing: who
  * looks for a file looks through them to the last. */
 int bases_fetch(const struct base *base, size_t layer, struct vertex *v, struct error *e);
+
+/* The same by layer, for a stack or an output (struct stack_fetch): BASES is a struct bases. */
+int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e);
 
 /* IMAGES will be asked for, for PLATFORM: resolve those side by side that need a registry. What
  * fails is told when it is asked for. */

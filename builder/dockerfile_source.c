@@ -142,9 +142,9 @@ static int read_default(struct dockerfile_source *source, struct place *place, s
 	return source->name && place->path ? 0 : error_memory(e);
 }
 
-/* NAME.dockerignore beside the Dockerfile counts before the context's .dockerignore. */
-static int read_ignore(struct dockerfile_source *source, int root, const char *path, bool *found,
-                       struct error *e)
+/* FOUND says whether there is such a file, good or bad. */
+static int read_rules(int root, const char *path, struct ignore **rules, bool *found,
+                      struct error *e)
 {
 	struct syntax_error wrong;
 	size_t size;
@@ -153,16 +153,27 @@ static int read_ignore(struct dockerfile_source *source, int root, const char *p
 	*found = text || e->kind != ERROR_NOT_FOUND;
 	if (!text)
 		return *found ? -1 : 0;
-	source->ignore = ignore_parse(text, size, &wrong);
-	if (!source->ignore)
+	*rules = ignore_parse(text, size, &wrong);
+	if (!*rules)
 		return error_set(e, ERROR_INPUT, "%s:%d: %s", path, wrong.line, wrong.text);
 	return 0;
 }
 
+int dockerignore_read(const char *folder, struct ignore **rules, struct error *e)
+{
+	auto_close int root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool found;
+
+	*rules = NULL;
+	if (root < 0)
+		return error_errno(e, "open %s", folder);
+	return read_rules(root, ".dockerignore", rules, &found, e);
+}
+
+/* NAME.dockerignore beside the Dockerfile counts before the context's .dockerignore. */
 static int read_ignores(struct dockerfile_source *source, const char *folder,
                         const struct place *place, struct error *e)
 {
-	auto_close int root = -1;
 	auto_free char *beside = NULL;
 	bool found = false;
 
@@ -172,14 +183,9 @@ static int read_ignores(struct dockerfile_source *source, const char *folder,
 		beside = NULL;
 		return error_memory(e);
 	}
-	if (beside && read_ignore(source, place->root, beside, &found, e) < 0)
+	if (beside && read_rules(place->root, beside, &source->ignore, &found, e) < 0)
 		return -1;
-	if (found)
-		return 0;
-	root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return error_errno(e, "open %s", folder);
-	return read_ignore(source, root, ".dockerignore", &found, e);
+	return found ? 0 : dockerignore_read(folder, &source->ignore, e);
 }
 
 static int read_file(struct dockerfile_source *source, const char *folder, const char *file,
@@ -266,6 +272,16 @@ int dockerfile_source_read(const char *folder, const char *file, struct remote *
 	if (result == 0 && file && !source->ignore && (strcmp(file, "-") == 0 || is_url(file)))
 		result = read_ignores(source, folder, NULL, e);
 	return result < 0 && !source->text ? error_context(e, "failed to read dockerfile") : result;
+}
+
+int dockerfile_source_take(struct dockerfile_source *source, char **text, size_t size,
+                           struct error *e)
+{
+	*source = (struct dockerfile_source){ .text = *text, .size = size };
+	*text = NULL;
+	source->name = strdup("Dockerfile");
+	source->identity = strdup("");
+	return source->name && source->identity ? 0 : error_memory(e);
 }
 
 void dockerfile_source_release(struct dockerfile_source *source)

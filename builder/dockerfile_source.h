@@ -23,7 +23,13 @@ struct dockerfile_source {
  * URL; NULL: FOLDER's Dockerfile. SOURCE needs dockerfile_source_release in every case. */
 int dockerfile_source_read(const char *folder, const char *file, struct remote *r,
                            struct dockerfile_source *source, struct error *e);
+/* The same of TEXT that came as a stream, with no context; it is taken away from its owner. */
+int dockerfile_source_take(struct dockerfile_source *source, char **text, size_t size,
+                           struct error *e);
 void dockerfile_source_release(struct dockerfile_source *source);
+
+/* The rules of FOLDER's own .dockerignore; *RULES is NULL when it has none. */
+int dockerignore_read(const char *folder, struct ignore **rules, struct error *e);
 
 /* All of standard input, at most LIMIT bytes, NUL added; the caller frees it. */
 char *stdin_read(size_t limit, size_t *size, struct error *e);

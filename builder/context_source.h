@@ -1,0 +1,25 @@
+/* The context argument: a folder, "-" for standard input, a URL.
+ *
+ * What comes as a stream is either an archive, which becomes a folder of the store that goes away
+ * with the build, or a Dockerfile, built with an empty context.
+ */
+#pragma once
+#include <stddef.h>
+
+#include "builder/remote.h"
+#include "layers/error.h"
+#include "layers/store.h"
+
+struct context_source {
+	char *folder;           /* NULL: the context is empty */
+	char *dockerfile;       /* what came instead of an archive; NULL: nothing */
+	size_t dockerfile_size;
+	struct store_temp temp; /* holds FOLDER when it was made here */
+	int temporary;
+};
+
+/* TEXT is the argument; FILE is -f, which may need standard input for itself. PLACE needs
+ * context_source_release in every case. */
+int context_source_open(const char *text, const char *file, struct store *s, struct remote *r,
+                        struct context_source *place, struct error *e);
+void context_source_release(struct context_source *place);
