@@ -69,7 +69,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct usage usage = {
-	"build", "[OPTIONS] PATH | URL | -", "Build an image from a Dockerfile", rows, 1, 1
+	"build", "[OPTIONS] PATH | URL | -", "Build an image from a Dockerfile", rows, 0, ARGUMENTS_ANY
 };
 
 /* --- lists ------------------------------------------------------------------------------------- */
@@ -431,6 +431,9 @@ static int read_all(struct build_flags *flags, struct error *e)
 	const struct options *o = &flags->options;
 	const char *root = options_value(o, "root");
 
+	if (o->argument_count != 1)
+		return error_set(e, ERROR_INPUT, "cairn build requires 1 argument, the context: PATH, "
+		                 "URL or - (%zu given)", o->argument_count);
 	if (root && setenv("CAIRN_ROOT", root, 1) < 0)
 		return error_memory(e);
 	flags->context = o->arguments[0];

@@ -16,8 +16,9 @@
 #define SPEAK_NS_MAX INT64_C(5000000000)
 #define SILENCE_NS INT64_C(500000000)
 #define WAITING_SIZE_MAX (64 << 10)
-/* How often bytes on their way are worth a line. */
+/* How often bytes on their way are worth a line, and how many are worth one at their end. */
 #define MOVED_NS INT64_C(1000000000)
+#define MOVED_SIZE_MIN 1000000
 
 static bool may_speak(const struct progress *p, const struct vertex *v, int64_t now)
 {
@@ -98,9 +99,10 @@ static void plain_moved(struct progress *p, struct vertex *v, struct movement *m
 	bool complete = m->total >= 0 && m->done >= m->total;
 	FILE *f;
 
-	if (!complete && now - (m->shown_ns ? m->shown_ns : m->started_ns) < MOVED_NS)
+	if (m->shown_ns == INT64_MAX)
 		return;
-	if (m->shown_ns && m->shown_ns == INT64_MAX)
+	if ((!complete || m->total < MOVED_SIZE_MIN) &&
+	    now - (m->shown_ns ? m->shown_ns : m->started_ns) < MOVED_NS)
 		return;
 	f = voice(p, v);
 	if (!f)
