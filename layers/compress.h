@@ -3,10 +3,11 @@
  * Compressing works in fixed blocks of COMPRESS_BLOCK bytes, each an independent gzip member (or
  * zstd frame), on several threads; the bytes depend on the input and the level only, never on the
  * number of threads. Inflating reads any gzip (many members), any zstd (skippable frames, window at
- * most 128 MiB), or plain bytes, and refuses bytes after the end.
+ * most 128 MiB), or plain bytes, and refuses bytes after the end. Archives that ADD unpacks may be
+ * bzip2 or xz too; layers are never.
  *
- * zlib, libdeflate and libzstd are included by compress.c only.
- * Source: RFC 1952, RFC 8878.
+ * libdeflate is included by compress.c only, zlib, libbz2 and liblzma by inflate.c only; libzstd by
+ * both. Source: RFC 1952, RFC 8878.
  */
 #pragma once
 #include <stdbool.h>
@@ -18,7 +19,16 @@
 
 #define COMPRESS_BLOCK (1 << 20)
 
-enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
+enum compression {
+	COMPRESSION_NONE,
+	COMPRESSION_GZIP,
+	COMPRESSION_ZSTD,
+	COMPRESSION_BZIP2, /* inflated only */
+	COMPRESSION_XZ,    /* inflated only */
+};
+
+/* "gzip", "zstd": for messages. */
+const char *compression_name(enum compression kind);
 
 /* What the bytes say they are: by magic number. SIZE may be as small as 0. */
 enum compression compression_sniff(const void *bytes, size_t size);
