@@ -16,12 +16,12 @@ COMPILE   = $(CC) $(OURS) $(SANITIZE) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
 
 # Everything but the C library is linked in: a build with nothing to do is over before a dynamic
 # linker has resolved seven libraries. libcurl alone is loaded when first used (registry/transfer.c).
-LIBS     := -Wl,-Bstatic -larchive -lcrypto -ljansson -lseccomp -ldeflate -lbz2 -llzma -lz -lzstd \
+LIBS     := -Wl,-Bstatic -lcrypto -ljansson -lseccomp -ldeflate -lbz2 -llzma -lz -lzstd \
             -Wl,-Bdynamic -lpthread -ldl
 LINK      = @echo "  LINK  $@"; mkdir -p $(@D); $(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -pthread -Wl,--gc-sections \
             -Wl,--exclude-libs,ALL -o $@ $(filter %.o %.a,$^)
 
-PACKAGES := gcc make pkg-config libarchive-dev libssl-dev libcurl4-openssl-dev libjansson-dev \
+PACKAGES := gcc make pkg-config libssl-dev libcurl4-openssl-dev libjansson-dev \
             zlib1g-dev libbz2-dev liblzma-dev libdeflate-dev libzstd-dev libseccomp-dev libcmocka-dev
 TESTING  := clang docker-registry busybox-static zstd xz-utils bzip2 python3 skopeo umoci podman runc \
             jq attr uidmap strace git apache2-utils openssl curl
@@ -79,12 +79,17 @@ $(OUT)/tests/unit/builder_%: $(OUT)/tests/unit/builder_%.o $(BUILDER_A)
 
 unit: $(UNIT)
 
+# The layers room from a command line, for tests/layers/run.
+TOOL     := $(OUT)/tests/layers/tool
+$(TOOL): $(OUT)/tests/layers/tool.o $(LAYERS_A)
+	$(LINK) $(LIBS)
+
 # The registry room from a command line, for tests/registry/run.
 CLIENT   := $(OUT)/tests/registry_client
 $(CLIENT): $(OUT)/tests/registry/client.o $(REGISTRY_A)
 	$(LINK) $(LIBS)
 
-check: testing-packages $(PROGRAM) unit $(CLIENT)
+check: testing-packages $(PROGRAM) unit $(CLIENT) $(TOOL)
 	@CAIRN=$(abspath $(PROGRAM)) OUT=$(abspath $(OUT)) tests/run
 
 asan:

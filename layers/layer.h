@@ -66,5 +66,9 @@ bool layer_is_whole(struct store *s, const struct layer *layer);
 int layer_index(struct store *s, const struct layer *layer, struct error *e);
 
 /* A descriptor of the uncompressed tar, so that entry->offset can be used: the blob when it is
- * plain, else a copy inflated once into an unnamed temporary file. */
+ * plain, else a copy inflated into an unnamed temporary file. */
 int layer_open_tar(struct store *s, const struct layer *layer, struct error *e);
+
+/* The content of an ENTRY whose offset is below 0 (a sparse file of GNU tar: in the uncompressed TAR
+ * it is in pieces), as an unnamed temporary file. */
+int layer_expand(struct store *s, int tar, const struct entry *entry, struct error *e);

@@ -1,0 +1,183 @@
+#include "layers/tarball.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "layers/archive.h"
+#include "layers/blob.h"
+#include "layers/path.h"
+#include "layers/scope.h"
+
+#define BUFFER_SIZE (64 << 10)
+#define COPY_SIZE (256 << 10)
+
+struct tarball {
+	int fd;
+	struct inflater *inflater; /* NULL: the blob is the tar */
+	int64_t position;
+};
+
+static ssize_t pull(void *context, void *buffer, size_t size, struct error *e)
+{
+	const struct tarball *t = context;
+
+	for (;;) {
+		ssize_t n = read(t->fd, buffer, size);
+
+		if (n >= 0)
+			return n;
+		if (errno != EINTR)
+			return error_errno(e, "read a layer");
+	}
+}
+
+struct tarball *tarball_open(struct store *s, const struct layer *layer, struct error *e)
+{
+	struct tarball *t = calloc(1, sizeof *t);
+
+	if (!t) {
+		error_memory(e);
+		return NULL;
+	}
+	t->fd = blob_open(s, &layer->blob, layer->blob_size, e);
+	if (t->fd >= 0 && layer->compression != COMPRESSION_NONE)
+		t->inflater = inflate_begin(layer->compression, pull, t, e);
+	if (t->fd < 0 || (layer->compression != COMPRESSION_NONE && !t->inflater)) {
+		tarball_close(t);
+		return NULL;
+	}
+	return t;
+}
+
+void tarball_close(struct tarball *t)
+{
+	if (!t)
+		return;
+	inflate_end(t->inflater);
+	if (t->fd >= 0)
+		close(t->fd);
+	free(t);
+}
+
+bool tarball_is_plain(const struct tarball *t)
+{
+	return !t->inflater;
+}
+
+ssize_t tarball_read(struct tarball *t, void *buffer, size_t size, struct error *e)
+{
+	ssize_t n = t->inflater ? inflate_read(t->inflater, buffer, size, e) : pull(t, buffer, size, e);
+
+	if (n > 0)
+		t->position += n;
+	return n;
+}
+
+int tarball_seek(struct tarball *t, int64_t offset, struct error *e)
+{
+	char skipped[BUFFER_SIZE];
+
+	if (offset < t->position)
+		return error_set(e, ERROR_CORRUPT, "the table does not belong to its layer");
+	if (!t->inflater) {
+		if (lseek(t->fd, offset, SEEK_SET) < 0)
+			return error_errno(e, "seek in a layer");
+		t->position = offset;
+	}
+	while (t->position < offset) {
+		int64_t left = offset - t->position;
+		ssize_t n = tarball_read(t, skipped, left < BUFFER_SIZE ? (size_t)left : BUFFER_SIZE, e);
+
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			return error_set(e, ERROR_CORRUPT, "the layer is cut short");
+	}
+	return 0;
+}
+
+/* An unnamed file in the store's folder for temporary ones. */
+static int unnamed_file(struct store *s, struct error *e)
+{
+	struct store_temp temp;
+	int fd = store_temp_file(s, &temp, e);
+
+	if (fd >= 0)
+		store_discard(&temp);
+	return fd;
+}
+
+static int copy_all(struct store *s, ssize_t (*from)(void *, void *, size_t, struct error *),
+                    void *context, struct error *e)
+{
+	auto_close int fd = unnamed_file(s, e);
+	auto_free char *buffer = malloc(COPY_SIZE);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	if (!buffer)
+		return error_memory(e);
+	while ((n = from(context, buffer, COPY_SIZE, e)) > 0)
+		if (path_write_all(fd, buffer, (size_t)n, e) < 0)
+			return error_context(e, "%s/tmp", store_path(s));
+	return n < 0 ? -1 : take_fd(&fd);
+}
+
+static ssize_t read_tarball(void *context, void *buffer, size_t size, struct error *e)
+{
+	return tarball_read(context, buffer, size, e);
+}
+
+int layer_open_tar(struct store *s, const struct layer *layer, struct error *e)
+{
+	struct tarball *t;
+	int fd;
+
+	if (layer->compression == COMPRESSION_NONE)
+		return blob_open(s, &layer->blob, layer->blob_size, e);
+	t = tarball_open(s, layer, e);
+	if (!t)
+		return -1;
+	fd = copy_all(s, read_tarball, t, e);
+	tarball_close(t);
+	return fd;
+}
+
+/* A place in a tar, for reading one entry of it. */
+struct place {
+	int fd;
+	int64_t offset;
+};
+
+static ssize_t read_place(void *context, void *buffer, size_t size, struct error *e)
+{
+	struct place *p = context;
+	ssize_t n = pread(p->fd, buffer, size, p->offset);
+
+	if (n < 0)
+		return error_errno(e, "read a layer");
+	p->offset += n;
+	return n;
+}
+
+static ssize_t read_archive(void *context, void *buffer, size_t size, struct error *e)
+{
+	return archive_read(context, buffer, size, e);
+}
+
+int layer_expand(struct store *s, int tar, const struct entry *entry, struct error *e)
+{
+	struct place place = { tar, -1 - entry->offset };
+	struct archive *a = archive_begin(read_place, &place, e);
+	struct entry again;
+	int result = a ? archive_next(a, &again, e) : -1;
+
+	if (result == 0 || (result > 0 && again.size != entry->size))
+		result = error_set(e, ERROR_CORRUPT, "%s: the layer is damaged", entry->path);
+	if (result > 0)
+		result = copy_all(s, read_archive, a, e);
+	archive_end(a);
+	return result;
+}
