@@ -247,6 +247,20 @@ int store_find(struct store *s, enum store_room room, const char *name, int flag
 	return fd;
 }
 
+int store_locate(struct store *s, enum store_room room, const char *name, char *path, size_t size,
+                 struct error *e)
+{
+	auto_close int fd = store_find(s, room, name, O_PATH, e);
+
+	if (fd < 0)
+		return -1;
+	if (faccessat(s->final[room], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		snprintf(path, size, "%s/%s", rooms[room], name);
+	else
+		snprintf(path, size, "tmp/%s/%s/%s", s->boot_id, rooms[room], name);
+	return 0;
+}
+
 bool store_has(struct store *s, enum store_room room, const char *name)
 {
 	struct error ignored;

@@ -55,6 +55,11 @@ const char *store_path(const struct store *s);
 int store_find(struct store *s, enum store_room room, const char *name, int flags, struct error *e);
 bool store_has(struct store *s, enum store_room room, const char *name);
 
+/* Where NAME in ROOM is at the moment, relative to the store's folder; used from now on as by
+ * store_find. ERROR_NOT_FOUND when absent. */
+int store_locate(struct store *s, enum store_room room, const char *name, char *path, size_t size,
+                 struct error *e);
+
 /* A name for a new file or directory in this process's own folder below tmp/. */
 struct store_temp {
 	int dir;        /* borrowed: the folder */

@@ -18,7 +18,7 @@ struct header {
 	uint64_t count;
 	uint64_t places;          /* where the array of places begins */
 	int64_t tar_size;
-	uint64_t implies_parents;
+	uint64_t needs_below;
 };
 
 struct table {
@@ -35,7 +35,7 @@ struct table_writer {
 	uint64_t at;
 	uint64_t *places;
 	size_t count, capacity;
-	bool implies_parents;
+	bool needs_below;
 
 	char *last;               /* the path before, for the order */
 	size_t last_capacity;
@@ -147,9 +147,8 @@ static int note_parent(struct table_writer *w, const struct entry *entry, struct
 			break;
 		w->dir_count--;
 	}
-	if (parent > 0 && (w->dir_count == 0 || w->dirs[w->dir_count - 1] != parent) &&
-	    entry->type != ENTRY_WHITEOUT)
-		w->implies_parents = true;
+	if (parent > 0 && (w->dir_count == 0 || w->dirs[w->dir_count - 1] != parent))
+		w->needs_below = true;
 	if ((entry->type != ENTRY_DIR && entry->type != ENTRY_OPAQUE) || length == 0)
 		return 0;
 	if (grow((void **)&w->dirs, &w->dir_capacity, w->dir_count + 1, sizeof *w->dirs, e) < 0)
@@ -179,10 +178,15 @@ int table_add(struct table_writer *w, const struct entry *entry, struct error *e
 	return 0;
 }
 
+void table_set_needs_below(struct table_writer *w)
+{
+	w->needs_below = true;
+}
+
 int table_commit(struct table_writer *w, const struct digest *diff_id, int64_t tar_size,
                  struct error *e)
 {
-	struct header header = { TABLE_MAGIC, w->count, w->at, tar_size, w->implies_parents };
+	struct header header = { TABLE_MAGIC, w->count, w->at, tar_size, w->needs_below };
 	char name[DIGEST_HEX + 1];
 	int result = 0;
 
@@ -276,9 +280,9 @@ int64_t table_tar_size(const struct table *t)
 	return t->header->tar_size;
 }
 
-bool table_implies_parents(const struct table *t)
+bool table_needs_below(const struct table *t)
 {
-	return t->header->implies_parents;
+	return t->header->needs_below;
 }
 
 void table_get(const struct table *t, size_t i, struct entry *entry)

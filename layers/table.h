@@ -63,6 +63,9 @@ struct table_writer *table_begin(struct store *s, struct error *e);
 /* Entries come in path_order, each path once; else ERROR_INPUT. Copies what it needs. */
 int table_add(struct table_writer *w, const struct entry *entry, struct error *e);
 
+/* The layer has a hard link to a file of a lower layer. */
+void table_set_needs_below(struct table_writer *w);
+
 /* The table becomes that of the layer DIFF_ID, whose tar has TAR_SIZE bytes. Consumes W. */
 int table_commit(struct table_writer *w, const struct digest *diff_id, int64_t tar_size,
                  struct error *e);
@@ -77,9 +80,9 @@ bool table_exists(struct store *s, const struct digest *diff_id);
 size_t table_count(const struct table *t);
 int64_t table_tar_size(const struct table *t);
 
-/* Is there an entry whose directory has none? What that directory is like depends on the layers
- * below then. */
-bool table_implies_parents(const struct table *t);
+/* Does the tree of this layer depend on the layers below it: because there is an entry whose
+ * directory has none, or a hard link to a file that is not here (table_set_needs_below)? */
+bool table_needs_below(const struct table *t);
 
 /* Entry I; its pointers are lent for as long as the table is open. A record that is damaged reads
  * as an empty directory "". */

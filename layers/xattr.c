@@ -162,3 +162,27 @@ int xattr_read(int fd, const char *what, void **bytes, uint32_t *size, struct er
 		free((void *)x[i].value);
 	return result;
 }
+
+int xattr_read_overlay(int fd, bool user_xattrs, const char *what, struct xattr_overlay *overlay,
+                       struct error *e)
+{
+	const char *prefix = user_xattrs ? "user.overlay." : "trusted.overlay.";
+	auto_free char *names = NULL;
+	int length = list_names(fd, what, &names, e);
+
+	*overlay = (struct xattr_overlay){ .opaque = false };
+	if (length <= 0)
+		return length;
+	for (const char *name = names; name < names + length; name += strlen(name) + 1) {
+		const char *key = name + strlen(prefix);
+		char value = '\0';
+
+		if (strncmp(name, prefix, strlen(prefix)) != 0)
+			continue;
+		if (strcmp(key, "opaque") == 0 && fgetxattr(fd, name, &value, 1) == 1)
+			overlay->opaque = value == 'y'; /* 'x' says that there are whiteout files inside */
+		overlay->whiteout |= strcmp(key, "whiteout") == 0;
+		overlay->partial |= strcmp(key, "metacopy") == 0 || strcmp(key, "redirect") == 0;
+	}
+	return 0;
+}

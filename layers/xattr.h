@@ -32,3 +32,13 @@ int xattr_pack(struct xattr *x, size_t count, void **bytes, uint32_t *size, stru
 
 /* The kept attributes of an open file (not O_PATH), packed. WHAT names it in errors. */
 int xattr_read(int fd, const char *what, void **bytes, uint32_t *size, struct error *e);
+
+/* What overlayfs noted on a file of an upper folder, in trusted.overlay.* or user.overlay.*. */
+struct xattr_overlay {
+	bool opaque;   /* nothing of lower layers shows in this directory */
+	bool whiteout; /* this file stands for a deleted name */
+	bool partial;  /* the content, or the name, is elsewhere: metacopy and redirect */
+};
+
+int xattr_read_overlay(int fd, bool user_xattrs, const char *what, struct xattr_overlay *overlay,
+                       struct error *e);

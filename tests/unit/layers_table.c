@@ -115,7 +115,7 @@ static bool implies_parents(struct fixture *f, const char *const *paths, size_t 
 		add(f, w, paths[i], paths[i][strlen(paths[i]) - 1] == 'd' ? ENTRY_DIR : ENTRY_FILE);
 	assert_ok(f, table_commit(w, &any, 0, &f->error));
 	t = table_open(f->store, &any, &f->error);
-	implies = table_implies_parents(t);
+	implies = table_needs_below(t);
 	table_close(t);
 	return implies;
 }

@@ -1,0 +1,18 @@
+/* Unpack one layer into an empty directory, by its table.
+ *
+ * What the layer holds besides contents is made from the table, in its order; contents are taken
+ * from the tar in the order they have there, in one pass, which may be inflated on the way. A
+ * table has nothing below what is no directory, each path once: no link is ever walked through.
+ */
+#pragma once
+#include "layers/table.h"
+#include "layers/tree.h"
+
+/* UNDER are the layers below, or NULL. ROOT is the directory to fill. */
+int unpack(struct store *s, const struct layer *layer, const struct table *table,
+           struct stack *under, const struct tree_rules *rules, int root, struct error *e);
+
+/* What a directory is like that a layer only implies: as it is in UNDER (its pointers are lent),
+ * else 0755 root's. */
+int unpack_implied_dir(struct stack *under, const char *path, struct entry *entry,
+                       struct error *e);
