@@ -60,8 +60,6 @@ static int set_parameter(struct challenge *c, const char *name, size_t size, con
 
 	if (!value)
 		return error_memory(e);
-	if (size == 5 && strncasecmp(name, "error", size) == 0)
-		c->insufficient_scope = strcmp(value, "insufficient_scope") == 0;
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (strlen(known[i].name) == size && strncasecmp(name, known[i].name, size) == 0 &&
 		    !*known[i].place)

@@ -3,8 +3,6 @@
  * Source: RFC 9110, section 11; distribution-spec authentication, token.md.
  */
 #pragma once
-#include <stdbool.h>
-
 #include "layers/error.h"
 #include "registry/http.h"
 
@@ -13,7 +11,6 @@ enum auth_scheme { AUTH_NONE, AUTH_BASIC, AUTH_BEARER };
 struct challenge {
 	enum auth_scheme scheme;
 	char *realm, *service, *scope; /* AUTH_BEARER; service and scope may be NULL */
-	bool insufficient_scope;
 };
 
 /* The best of R's headers: Bearer before Basic. What is not understood is AUTH_NONE. */

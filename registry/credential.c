@@ -104,17 +104,16 @@ static bool key_is_for(const char *key, const char *domain)
 /* The helper that CONFIG names for DOMAIN, or NULL. */
 static const char *helper_for(const json_t *config, const char *domain)
 {
-	const char *name, *store = json_string_value(json_object_get(config, "credsStore"));
 	json_t *helpers = json_object_get(config, "credHelpers"), *value;
+	const json_t *found = json_object_get(helpers, key_of(domain));
+	const char *key, *name;
 
-	value = json_object_get(helpers, key_of(domain));
-	if (!value)
-		json_object_foreach(helpers, name, value)
-			if (key_is_for(name, domain))
-				break;
-	name = json_string_value(value);
-	if (!value)
-		name = store;
+	json_object_foreach(helpers, key, value)
+		if (!found && key_is_for(key, domain))
+			found = value;
+	if (!found)
+		found = json_object_get(config, "credsStore");
+	name = json_string_value(found);
 	return name && *name ? name : NULL;
 }
 
