@@ -182,6 +182,7 @@ int arguments_run(struct reading *r, const struct flag_value *flags)
 
 		if (mount_parse(run->mounts.item[i], NULL, &mount, r->e) < 0)
 			return -1;
+		mount_release(&mount);
 	}
 	if (!docs->count)
 		return 0;
