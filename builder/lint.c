@@ -80,6 +80,33 @@ void lint_end(struct planner *p)
 	plan->findings_fail = p->check.error && plan->finding_count > 0;
 }
 
+static int by_rule(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int plan_check_findings(const struct plan *plan, struct error *e)
+{
+	auto_free const char **rules = calloc(plan->finding_count + 1, sizeof *rules);
+	auto_free char *list = NULL;
+	size_t size;
+	FILE *f = NULL;
+
+	if (!plan->findings_fail)
+		return 0;
+	if (!rules || !(f = open_memstream(&list, &size)))
+		return error_memory(e);
+	for (size_t i = 0; i < plan->finding_count; i++)
+		rules[i] = plan->finding[i].rule;
+	qsort(rules, plan->finding_count, sizeof *rules, by_rule);
+	for (size_t i = 0; i < plan->finding_count; i++)
+		if (i == 0 || strcmp(rules[i], rules[i - 1]) != 0)
+			fprintf(f, i ? ", %s" : "%s", rules[i]);
+	if (fclose(f) != 0)
+		return error_memory(e);
+	return error_set(e, ERROR_FAILED, "lint violation found for rules: %s", list);
+}
+
 /* --- what the text tells ------------------------------------------------------------------------- */
 
 static bool is_lower(const char *text)

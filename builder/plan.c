@@ -275,6 +275,24 @@ static int find_target(struct planner *p)
 	                 "target stage \"%s\" could not be found", wanted, near);
 }
 
+/* --platform is what the image is for, whatever its base said. */
+static int set_platform(struct planner *p, json_t *config)
+{
+	struct platform platform;
+	bool same;
+
+	config_platform(config, &platform);
+	if (p->options->platform) {
+		same = strcmp(platform.os, p->target.os) == 0 &&
+		       strcmp(platform.architecture, p->target.architecture) == 0;
+		if (!same || *p->target.variant)
+			platform = p->target;
+	}
+	if (!*platform.os || !*platform.architecture)
+		return 0;
+	return config_set_platform(config, &platform) ? 0 : plan_no_memory(p);
+}
+
 /* What the command line says about the image itself. */
 static int dress_target(struct planner *p)
 {
@@ -289,9 +307,7 @@ static int dress_target(struct planner *p)
 		if (!name || !config_label(config, name, *equals ? equals + 1 : ""))
 			return plan_no_memory(p);
 	}
-	if (p->options->platform && !config_set_platform(config, &p->target))
-		return plan_no_memory(p);
-	return 0;
+	return set_platform(p, config);
 }
 
 static int make(struct planner *p)
@@ -307,6 +323,8 @@ static int make(struct planner *p)
 		if (p->plan->stage[i].needed && plan_stage(p, i) < 0)
 			return -1;
 	if (dress_target(p) < 0)
+		return -1;
+	if (p->options->checks_only && plan_args(p) < 0)
 		return -1;
 	lint_end(p);
 	return arena_exhausted(p->memory) ? plan_no_memory(p) : 0;

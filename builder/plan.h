@@ -136,6 +136,13 @@ struct finding {
 	int first_line, last_line;
 };
 
+/* An ARG that the target's stages declare, or use in FROM. */
+struct plan_arg {
+	const char *name;
+	const char *value;       /* as it is in this build; "" when it has none */
+	const struct instruction *in;
+};
+
 struct plan {
 	const struct dockerfile *file;
 	struct stage *stage;
@@ -145,6 +152,8 @@ struct plan {
 	struct finding *finding;
 	size_t finding_count;
 	bool findings_fail;      /* check=error=true and there is one */
+	struct plan_arg *arg;    /* by line; with checks_only */
+	size_t arg_count;
 	struct dockerfile **trigger; /* ONBUILD's, parsed */
 	size_t trigger_count;
 	struct arena *memory;
@@ -174,14 +183,19 @@ struct plan_options {
 	size_t no_cache_filter_count;
 	const char *network;     /* --network; NULL: default */
 	bool allow_insecure, allow_network_host;
-	/* What .dockerignore says of PATH (a COPY source), for CopyIgnoredFile; may be NULL. */
+	/* Whether .dockerignore leaves PATH (a COPY source, without a slash in front) out for sure: it
+	 * has no rule with '!'. For CopyIgnoredFile; may be NULL. */
 	bool (*ignored)(void *context, const char *path);
 	/* The base IMAGE (expanded, not canonical; or "oci-layout://...", as the --build-context has
 	 * it) for PLATFORM; the result stays the callee's. May be NULL with checks_only: bases are
 	 * then taken for images without a config, and variables that they may have are not missed. */
 	int (*resolve)(void *context, const char *image, const char *platform,
 	               const struct base **base, struct error *e);
-	void *context_pointer;   /* first argument of both */
+	/* Called once before the first resolve, for each platform: these will be asked for, so that
+	 * they can be looked for side by side. ONBUILD may bring more. May be NULL. */
+	void (*expect)(void *context, const char *const *images, size_t count,
+	               const char *platform);
+	void *context_pointer;   /* first argument of all three */
 	bool checks_only;        /* --check, --call: every stage when there is no target */
 };
 
@@ -191,8 +205,12 @@ struct plan_error {
 	struct error error;
 };
 
-/* FILE has no errors of its own. NULL and E when it means nothing that can be built; with checks_only
- * the plan comes even then, for its findings so far, and E->error.kind tells. */
+/* FILE has no errors of its own. NULL and E when it means nothing that can be built. With checks_only
+ * there may be a plan and an error: the plan has the findings up to there and nothing else. */
 struct plan *plan_make(const struct dockerfile *file, const struct plan_options *options,
                        struct plan_error *e);
 void plan_free(struct plan *plan);
+
+/* 0, or -1 and E when "# check=error=true" and there are findings, which it names: "lint violation
+ * found for rules: JSONArgsRecommended, StageNameCasing". */
+int plan_check_findings(const struct plan *plan, struct error *e);

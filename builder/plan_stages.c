@@ -404,27 +404,67 @@ static int mark_origin(struct planner *p, size_t stage, const struct clause *c, 
 	return 0;
 }
 
-/* Mark what STAGE needs: its base, and what its commands read. Always stages before it. */
+/* Mark the stages that STAGE reads or stands on: always stages before it. */
 static int mark_needs(struct planner *p, size_t stage)
 {
-	struct stage *s = &p->plan->stage[stage];
+	const struct stage *s = &p->plan->stage[stage];
+	const struct draft *d = &p->draft[stage];
 
 	if (s->base_kind == BASE_STAGE)
 		p->plan->stage[s->base_stage].needed = true;
-	if (s->base_kind == BASE_IMAGE && resolve(p, stage) < 0)
-		return -1;
-	if (take_triggers(p, stage) < 0)
-		return -1;
-	if (p->draft[stage].replaced)
-		return 0;
-	for (size_t i = 0; i < p->draft[stage].clause_count; i++) {
-		const struct clause *c = &p->draft[stage].clause[i];
+	for (size_t i = 0; !d->replaced && i < d->clause_count; i++) {
+		const struct clause *c = &d->clause[i];
 		size_t count = c->in->keyword == KEYWORD_RUN ? c->in->run.mounts.count : 1;
 
 		for (size_t j = 0; c->origin && j < count; j++)
 			if (mark_origin(p, stage, c, j) < 0)
 				return -1;
 	}
+	return 0;
+}
+
+/* Tell the resolver what it will be asked for, as far as that is known before ONBUILD is. */
+static int expect_images(struct planner *p)
+{
+	auto_free const char **images = calloc(p->plan->count, sizeof *images);
+	auto_free bool *told = calloc(p->plan->count, sizeof *told);
+
+	if (!images || !told)
+		return plan_no_memory(p);
+	for (size_t i = 0; i < p->plan->count; i++) {
+		char platform[PLATFORM_TEXT], other[PLATFORM_TEXT];
+		size_t count = 0;
+
+		platform_format(&p->draft[i].platform, platform);
+		for (size_t j = i; j < p->plan->count; j++) {
+			const struct stage *s = &p->plan->stage[j];
+
+			if (told[j] || !s->needed || s->base_kind != BASE_IMAGE ||
+			    strcmp(platform_format(&p->draft[j].platform, other), platform) != 0)
+				continue;
+			told[j] = true;
+			images[count++] = p->draft[j].image;
+		}
+		if (count > 0)
+			p->options->expect(p->options->context_pointer, images, count, platform);
+	}
+	return 0;
+}
+
+/* What the bases bring besides: their configs, and triggers, which may need more stages. */
+static int resolve_bases(struct planner *p)
+{
+	for (size_t i = p->named_count; i-- > 0;) {
+		if (!p->plan->stage[i].needed)
+			continue;
+		if ((p->plan->stage[i].base_kind == BASE_IMAGE && resolve(p, i) < 0) ||
+		    take_triggers(p, i) < 0 || mark_needs(p, i) < 0)
+			return -1;
+	}
+	for (size_t i = p->named_count; i < p->plan->count; i++)
+		if (p->plan->stage[i].needed && p->plan->stage[i].base_kind == BASE_IMAGE &&
+		    resolve(p, i) < 0)
+			return -1;
 	return 0;
 }
 
@@ -444,9 +484,7 @@ int plan_needs(struct planner *p)
 		if (p->plan->stage[i].needed && mark_needs(p, i) < 0)
 			return -1;
 	}
-	for (size_t i = p->named_count; i < p->plan->count; i++)
-		if (p->plan->stage[i].needed && p->plan->stage[i].base_kind == BASE_IMAGE &&
-		    resolve(p, i) < 0)
-			return -1;
-	return 0;
+	if (p->options->expect && p->options->resolve && expect_images(p) < 0)
+		return -1;
+	return resolve_bases(p);
 }

@@ -6,6 +6,7 @@
  *     plan_step.c     a stage from its base on; steps, their names; WORKDIR
  *     plan_config.c   the instructions that change the config only
  *     plan_run.c plan_copy.c   RUN; COPY and ADD
+ *     plan_args.c     which ARGs the target takes
  *     lint.c          the build checks
  *
  * All of it works on one struct planner. Functions return 0, or -1 with p->e filled.
@@ -131,6 +132,9 @@ const char *plan_clean(struct planner *p, const char *path);
 /* The working folder of the moment, and PATH in it; both absolute and clean. */
 const char *plan_cwd(struct planner *p, const struct draft *d);
 const char *plan_below_cwd(struct planner *p, const struct draft *d, const char *path);
+
+/* The list of ARGs for --call=outline. */
+int plan_args(struct planner *p);
 
 static inline struct stage *draft_stage(const struct planner *p, const struct draft *d)
 {
