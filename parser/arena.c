@@ -44,7 +44,9 @@ static char *take(struct arena *a, size_t size)
 	char *p;
 
 	if (size > a->left) {
-		c = size < SIZE_MAX - sizeof *c ? malloc(sizeof *c + (own ? size : CHUNK_SIZE)) : NULL;
+		size_t room = own ? size : CHUNK_SIZE;
+
+		c = room < SIZE_MAX - sizeof *c ? malloc(sizeof *c + room) : NULL;
 		if (!c) {
 			a->exhausted = true;
 			return NULL;

@@ -36,7 +36,8 @@ int arguments_volume(struct reading *r, const struct flag_value *flags)
 		struct slice trimmed = text_trim((struct slice){ word, word + strlen(word) });
 
 		if (trimmed.at == trimmed.end)
-			return syntax_error_set(r->e, "VOLUME specified can not be an empty string");
+			return syntax_error_set(r->e,
+			                        "VOLUME specified can not be an empty string");
 		r->words.item[i] = arena_text(r->memory, trimmed.at, trimmed.end - trimmed.at);
 		if (!r->words.item[i])
 			return -1;
@@ -70,7 +71,9 @@ int arguments_shell(struct reading *r, const struct flag_value *flags)
 {
 	if (arguments_words(r, flags) < 0)
 		return -1;
-	return r->json ? 0 : syntax_error_set(r->e, "SHELL requires the arguments to be in JSON form");
+	if (r->json)
+		return 0;
+	return syntax_error_set(r->e, "SHELL requires the arguments to be in JSON form");
 }
 
 int arguments_pairs(struct reading *r, const struct flag_value *flags)
@@ -128,8 +131,8 @@ int arguments_from(struct reading *r, const struct flag_value *flags)
 	from->as = word[1];
 	from->name = word[2];
 	if (!is_stage_name(from->name))
-		return syntax_error_set(r->e, "invalid name for build stage: \"%.100s\", name can't "
-		                        "start with a number or contain symbols", from->name);
+		return syntax_error_set(r->e, "invalid name for build stage: \"%.100s\", name "
+		                        "can't start with a number or contain symbols", from->name);
 	return 0;
 }
 
@@ -209,7 +212,8 @@ static int copy_sources(struct reading *r, struct copy *copy)
 	size_t last = r->words.count - 1;
 
 	if (!r->json && heredoc_opener(r->memory, r->words.item[last], &doc, &unused) > 0)
-		return syntax_error_set(r->e, "%s cannot accept a heredoc as a destination", keyword(r));
+		return syntax_error_set(r->e, "%s cannot accept a heredoc as a destination",
+		                        keyword(r));
 	copy->destination = r->words.item[last];
 	copy->source = arena_array(r->memory, last, sizeof *copy->source);
 	if (!copy->source)
@@ -234,8 +238,9 @@ int arguments_copy(struct reading *r, const struct flag_value *flags)
 	const char *dollar;
 
 	if (r->words.count < 2)
-		return syntax_error_set(r->e, "%s requires at least two arguments, but only one was "
-		                        "provided. Destination could not be determined", keyword(r));
+		return syntax_error_set(r->e, "%s requires at least two arguments, but only one "
+		                        "was provided. Destination could not be determined",
+		                        keyword(r));
 	copy->chown = flags[COPY_CHOWN].text;
 	copy->chmod = flags[COPY_CHMOD].text;
 	copy->link = flags[COPY_LINK].yes;
@@ -263,7 +268,9 @@ bool arguments_are_none(const struct reading *r)
 
 static int healthcheck_flags(struct reading *r, const struct flag_value *flags)
 {
-	static const char *const name[] = { "interval", "timeout", "start-period", "start-interval" };
+	static const char *const name[] = {
+		"interval", "timeout", "start-period", "start-interval",
+	};
 	struct healthcheck *check = &r->to->healthcheck;
 	int64_t *ns[] = { &check->interval_ns, &check->timeout_ns, &check->start_period_ns,
 	                  &check->start_interval_ns };
@@ -293,7 +300,8 @@ int arguments_healthcheck(struct reading *r, const struct flag_value *flags)
 		       syntax_error_set(r->e, "HEALTHCHECK NONE takes no arguments");
 	}
 	if (!text_same(kind, "CMD"))
-		return syntax_error_set(r->e, "Unknown type \"%.150s\" in HEALTHCHECK (try CMD)", kind);
+		return syntax_error_set(r->e, "Unknown type \"%.150s\" in HEALTHCHECK (try CMD)",
+		                        kind);
 	if (test->count == 1)
 		return syntax_error_set(r->e, "Missing command after HEALTHCHECK CMD");
 	test->item[0] = r->json ? "CMD" : "CMD-SHELL";
@@ -310,7 +318,8 @@ int arguments_trigger(struct reading *r, const struct flag_value *flags)
 		return needs_one(r);
 	name = r->words.item[0];
 	if (text_same(name, "ONBUILD"))
-		return syntax_error_set(r->e, "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+		return syntax_error_set(r->e,
+		                        "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
 	if (text_same(name, "FROM") || text_same(name, "MAINTAINER"))
 		return syntax_error_set(r->e, "%s isn't allowed as an ONBUILD trigger",
 		                        text_same(name, "FROM") ? "FROM" : "MAINTAINER");

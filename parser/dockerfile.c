@@ -41,11 +41,11 @@ static int append(struct parser *p, const struct instruction *instruction)
 
 	if (file->count == p->capacity) {
 		size_t capacity = p->capacity ? 2 * p->capacity : 32;
-		struct instruction *grown = reallocarray(file->instruction, capacity, sizeof *grown);
+		struct instruction *item = reallocarray(file->instruction, capacity, sizeof *item);
 
-		if (!grown)
+		if (!item)
 			return -1;
-		file->instruction = grown;
+		file->instruction = item;
 		p->capacity = capacity;
 	}
 	file->instruction[file->count++] = *instruction;
@@ -110,12 +110,13 @@ static int parse_line(struct parser *p, const struct logical_line *line)
 	};
 	struct syntax_error e = { 0 };
 	struct reading r = {
-		.memory = file->memory, .escape = file->escape, .to = &to, .line = line->text, .e = &e,
+		.memory = file->memory, .escape = file->escape, .to = &to, .e = &e,
 	};
 	int status = instruction_split(&r, line);
 
 	if (status < 0 && !r.form && to.name && is_garbage(to.name)) {
-		complain(file, line->first_line, "this is not a Dockerfile: it has bytes that are no text");
+		complain(file, line->first_line,
+		         "this is not a Dockerfile: it has bytes that are no text");
 		return -1;
 	}
 	if (status == 0 && instruction_takes_heredocs(&r))
@@ -168,7 +169,8 @@ static void check_whole(struct parser *p)
 		complain(file, 1, "onbuild trigger should be a single expression");
 	else if (p->trigger && (only->keyword == KEYWORD_FROM || only->keyword == KEYWORD_ONBUILD ||
 	                        only->keyword == KEYWORD_MAINTAINER))
-		complain(file, 1, "FROM, ONBUILD and MAINTAINER aren't allowed as an ONBUILD trigger");
+		complain(file, 1,
+		         "FROM, ONBUILD and MAINTAINER aren't allowed as an ONBUILD trigger");
 }
 
 static int parse(struct parser *p, const char *text, size_t size)

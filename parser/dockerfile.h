@@ -115,7 +115,7 @@ struct copy {
 };
 
 struct healthcheck {
-	struct words test;              /* as in the image: NONE; CMD and words; CMD-SHELL and text */
+	struct words test;              /* as in images: NONE; CMD, words; CMD-SHELL, text */
 	int64_t interval_ns, timeout_ns, start_period_ns, start_interval_ns;   /* 0: not given */
 	int retries;                    /* 0: not given */
 };
@@ -124,12 +124,12 @@ struct instruction {
 	enum keyword keyword;
 	const char *name;               /* the keyword as typed */
 	int first_line, last_line;      /* from 1; the last one closes the last here-document */
-	const char *text;               /* the logical line: continuations joined, trimmed, no bodies */
+	const char *text;               /* the logical line: joined, trimmed, no bodies */
 	const char *rest;               /* the part of TEXT after keyword and flags; maybe "" */
 	struct words flags;             /* as "--name=value", in order, quotes removed */
 	struct heredocs heredocs;
 	struct words comments;          /* the lines above it, without # and outer blanks */
-	struct check check;             /* from a comment "check=skip=..."; empty: no rule is named */
+	struct check check;             /* of a comment "check=skip=..."; else empty */
 	int empty_line;                 /* first blank line within a continuation; 0: none */
 	union {
 		struct from from;
@@ -140,7 +140,7 @@ struct instruction {
 		struct pairs pairs;             /* ENV LABEL ARG */
 		struct healthcheck healthcheck;
 		const char *argument;           /* USER WORKDIR STOPSIGNAL MAINTAINER: the rest */
-		const char *trigger;            /* ONBUILD: for dockerfile_parse_trigger, bodies inside */
+		const char *trigger;            /* ONBUILD: see dockerfile_parse_trigger */
 	};
 };
 

@@ -56,11 +56,6 @@ static int put(struct expander *x, const char *text, size_t size)
 	return 0;
 }
 
-static int put_text(struct expander *x, const char *text)
-{
-	return put(x, text, strlen(text));
-}
-
 /* Take back what has been written from START on. */
 static void take_back(struct expander *x, size_t start)
 {
@@ -97,13 +92,13 @@ static int split_from(struct expander *x, size_t start)
 	return 0;
 }
 
-/* Read a name, perhaps none, and leave it NUL-terminated behind what is written. */
-static int read_name(struct expander *x)
+/* The name at X->at, perhaps none. */
+static struct slice read_name(struct expander *x)
 {
 	static const char special[] = "@*#?-$!0";
-	const char *start = x->at;
+	struct slice name = { x->at, x->at };
 	uint32_t c;
-	size_t n, before = x->count;
+	size_t n;
 
 	if (x->at < x->end && *x->at >= '0' && *x->at <= '9') {
 		while (x->at < x->end && *x->at >= '0' && *x->at <= '9')
@@ -114,16 +109,27 @@ static int read_name(struct expander *x)
 		while ((n = text_decode(x->at, x->end, &c)) > 0 && text_in_name(c))
 			x->at += n;
 	}
-	if (put(x, start, x->at - start) < 0)
-		return -1;
-	x->count = before;
-	return x->at > start;
+	name.end = x->at;
+	return name;
 }
 
-/* Look the name up that stands behind what is written, as read_name left it. */
-static const char *look_up(struct expander *x)
+/* Find the VALUE of NAME, NULL when it is unset. */
+static int look_up(struct expander *x, struct slice name, const char **value)
 {
-	return x->how->lookup(x->how->names, x->item + x->count);
+	size_t start = x->count;
+
+	if (put(x, name.at, name.end - name.at) < 0)
+		return -1;
+	*value = x->how->lookup(x->how->names, written(x, start));
+	take_back(x, start);
+	return 0;
+}
+
+/* What has been written from START on becomes VALUE, or nothing. */
+static int put_instead(struct expander *x, size_t start, const char *value)
+{
+	take_back(x, start);
+	return value ? put(x, value, strlen(value)) : 0;
 }
 
 /* An inner word up to STOP. Where it fails at the end of everything, STOP is what was missing. */
@@ -141,8 +147,8 @@ static int inner(struct expander *x, char stop, bool keep_escapes, const char *o
 	return result;
 }
 
-/* ${name-word} and its kind: OPERATOR is one of - + ?, NULL_IS_UNSET when a colon stood before it. */
-static int choose(struct expander *x, const char *name, char operator, bool null_is_unset)
+/* ${name-word} and its kind: OPERATOR is one of - + ?, NULL_IS_UNSET when a colon precedes it. */
+static int choose(struct expander *x, struct slice name, char operator, bool null_is_unset)
 {
 	size_t start = x->count;
 	const char *value;
@@ -150,7 +156,8 @@ static int choose(struct expander *x, const char *name, char operator, bool null
 
 	if (inner(x, '}', false, "syntax error: missing '}'") < 0)
 		return -1;
-	value = x->how->lookup(x->how->names, name);
+	if (look_up(x, name, &value) < 0)
+		return -1;
 	set = value && !(null_is_unset && !*value);
 	if (operator == '?' && !set) {
 		const char *message = x->count > start ? written(x, start) :
@@ -158,25 +165,24 @@ static int choose(struct expander *x, const char *name, char operator, bool null
 		                      "is not allowed to be unset";
 
 		x->given_up = true;
-		return syntax_error_set(x->e, "%s: %s", name, message);
+		return syntax_error_set(x->e, "%.*s: %s", (int)(name.end - name.at), name.at,
+		                        message);
 	}
 	if (set == (operator == '+'))
 		return 0;
-	take_back(x, start);
-	return set ? put_text(x, value) : 0;
+	return put_instead(x, start, set ? value : NULL);
 }
 
 /* ${name#pattern} and its kind: END is '#' or '%'. */
-static int trim(struct expander *x, const char *name, char end)
+static int trim(struct expander *x, struct slice name, char end)
 {
 	size_t start = x->count;
 	const char *value, *pattern;
 	struct slice kept;
 	bool longest;
 
-	if (inner(x, '}', true, "syntax error: missing '}'") < 0)
+	if (inner(x, '}', true, "syntax error: missing '}'") < 0 || look_up(x, name, &value) < 0)
 		return -1;
-	value = x->how->lookup(x->how->names, name);
 	pattern = written(x, start);
 	longest = *pattern == end;
 	if (substitute_trim(pattern + longest, value ? value : "", end == '%', longest, &kept,
@@ -189,7 +195,7 @@ static int trim(struct expander *x, const char *name, char end)
 }
 
 /* ${name/pattern/word} and ${name//pattern/word}. */
-static int replace(struct expander *x, const char *name)
+static int replace(struct expander *x, struct slice name)
 {
 	size_t start = x->count, middle, size;
 	const char *value;
@@ -201,9 +207,8 @@ static int replace(struct expander *x, const char *name)
 	if (inner(x, '/', true, "syntax error: missing '/' in ${}") < 0 || put(x, "", 1) < 0)
 		return -1;
 	middle = x->count;
-	if (inner(x, '}', true, "syntax error: missing '}'") < 0)
+	if (inner(x, '}', true, "syntax error: missing '}'") < 0 || look_up(x, name, &value) < 0)
 		return -1;
-	value = x->how->lookup(x->how->names, name);
 	result = substitute_replace(written(x, start), value ? value : "", written(x, middle), all,
 	                            x->limit - start, &size, x->e);
 	if (!result) {
@@ -224,7 +229,7 @@ static int unsupported(struct expander *x, const char *start)
 }
 
 /* What follows the name in ${NAME...}. */
-static int modifier(struct expander *x, const char *name)
+static int modifier(struct expander *x, struct slice name)
 {
 	const char *start = x->at;
 	bool colon = *x->at == ':';
@@ -241,8 +246,7 @@ static int modifier(struct expander *x, const char *name)
 	case '}':
 		if (colon)
 			return unsupported(x, start);
-		value = x->how->lookup(x->how->names, name);
-		return value ? put_text(x, value) : 0;
+		return look_up(x, name, &value) < 0 ? -1 : put_instead(x, x->count, value);
 	case '#': case '%':
 		return colon ? unsupported(x, start) : trim(x, name, c);
 	case '/':
@@ -271,7 +275,8 @@ static int keep_braces(struct expander *x, const char *start)
 	if (first == '/') {
 		if (x->at < x->end && *x->at == '/' && put(x, x->at++, 1) < 0)
 			return -1;
-		if (inner(x, '/', true, "syntax error: missing '/' in ${}") < 0 || put(x, "/", 1) < 0)
+		if (inner(x, '/', true, "syntax error: missing '/' in ${}") < 0 ||
+		    put(x, "/", 1) < 0)
 			return -1;
 	}
 	if (inner(x, '}', strchr("#%/", first), "syntax error: missing '}'") < 0)
@@ -282,47 +287,30 @@ static int keep_braces(struct expander *x, const char *start)
 static int braces(struct expander *x)
 {
 	const char *start = x->at - 1;
-	char short_name[64], *name = short_name;
-	size_t size;
-	int status;
+	struct slice name;
 
 	x->at++;
 	if (x->at == x->end)
 		return fail(x, "syntax error: missing '}'");
 	if (strchr("{}:", *x->at))
 		return fail(x, "syntax error: bad substitution");
-	if (read_name(x) < 0)
-		return -1;
+	name = read_name(x);
 	if (x->at == x->end)
 		return fail(x, "syntax error: missing '}'");
-	if (x->mode & KEEP_UNSET)
-		return keep_braces(x, start);
-	size = strlen(x->item + x->count) + 1;
-	if (size > sizeof short_name)
-		name = malloc(size);
-	if (!name)
-		return fail(x, "out of memory");
-	memcpy(name, x->item + x->count, size);
-	status = modifier(x, name);
-	if (name != short_name)
-		free(name);
-	return status;
+	return x->mode & KEEP_UNSET ? keep_braces(x, start) : modifier(x, name);
 }
 
 static int dollar(struct expander *x)
 {
 	const char *start = x->at++, *value;
-	int found;
+	struct slice name;
 
 	if (x->at < x->end && *x->at == '{')
 		return braces(x);
-	found = read_name(x);
-	if (found < 0)
-		return -1;
-	if (!found || x->mode & KEEP_UNSET)
+	name = read_name(x);
+	if (name.at == name.end || x->mode & KEEP_UNSET)
 		return put(x, start, x->at - start);
-	value = look_up(x);
-	return value ? put_text(x, value) : 0;
+	return look_up(x, name, &value) < 0 ? -1 : put_instead(x, x->count, value);
 }
 
 static int single_quotes(struct expander *x)
@@ -482,7 +470,7 @@ char *expand_document(const char *body, const struct expansion *how, struct synt
 	return run(body, how, QUOTES_ARE_TEXT, false, &size, e);
 }
 
-/* Make an array, with its strings behind it, of the words in TEXT, each but the last ended by NUL. */
+/* Make an array, with its strings behind it, of the words in TEXT, which NULs separate. */
 static char **array_of(const char *text, size_t size, size_t *count, struct syntax_error *e)
 {
 	size_t n = 0;

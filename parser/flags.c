@@ -14,7 +14,9 @@ int flag_boolean(const char *text, size_t size)
 
 	for (int yes = 0; yes < 2; yes++) {
 		for (int i = 0; i < 6; i++) {
-			if (strlen(spelled[yes][i]) == size && memcmp(spelled[yes][i], text, size) == 0)
+			const char *word = spelled[yes][i];
+
+			if (strlen(word) == size && memcmp(word, text, size) == 0)
 				return yes;
 		}
 	}
@@ -61,7 +63,8 @@ int flags_read(struct arena *a, const struct words *given, const struct flag *kn
 		const char *name = given->item[i] + 2, *equals = strchrnul(name, '=');
 		size_t size = equals - name, k = 0;
 
-		while (k < count && (strncmp(known[k].name, name, size) != 0 || known[k].name[size]))
+		while (k < count &&
+		       (strncmp(known[k].name, name, size) != 0 || known[k].name[size]))
 			k++;
 		if (k == count) {
 			const char *alone = arena_text(a, name, size);

@@ -15,7 +15,7 @@ static size_t quotes(const char *text)
 	return n;
 }
 
-/* The one word that REST is, in memory of A, or NULL when it is none or several; RAW keeps quotes. */
+/* The word that REST is, in memory of A, or NULL when it is none or several; RAW keeps quotes. */
 static const char *only_word(struct arena *a, const char *rest, bool raw, struct syntax_error *e)
 {
 	size_t count;

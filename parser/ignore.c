@@ -91,7 +91,7 @@ static bool is_odd(const char *at, size_t size)
 	return stars && size > 2;
 }
 
-/* Where the part at AT ends: at a slash outside classes, or the end. An escaped slash is a slash. */
+/* Where the part at AT ends: at a slash outside classes, or END. An escaped slash is a slash. */
 static const char *part_end(const char *at, const char *end)
 {
 	for (bool hit; at < end && *at != '/';) {
@@ -245,22 +245,25 @@ void ignore_free(struct ignore *rules)
  */
 enum answer { NO, YES, BELOW };
 
+static bool part_matches(const struct part *part, const char *at, size_t size)
+{
+	if (part->kind == PART_LITERAL)
+		return size == part->size && memcmp(at, part->at, size) == 0;
+	return pattern_match_slice(part->at, part->size, at, size);
+}
+
 /* Match the parts FROM..TO of RULE, none of them deep, with the parts of the path at *REST, and
  * move *REST to the first part left, NULL when there is none.
  */
 static enum answer segment(const struct rule *rule, size_t from, size_t to, const char **rest)
 {
 	for (; from < to; from++) {
-		const struct part *part = &rule->part[from];
 		const char *at = *rest, *end;
-		size_t size;
 
 		if (!at)
 			return BELOW;
 		end = strchrnul(at, '/');
-		size = end - at;
-		if (part->kind == PART_LITERAL ? size != part->size || memcmp(at, part->at, size) != 0
-		                               : !pattern_match_slice(part->at, part->size, at, size))
+		if (!part_matches(&rule->part[from], at, end - at))
 			return NO;
 		*rest = *end ? end + 1 : NULL;
 	}

@@ -14,7 +14,7 @@ struct form {
 	int (*split)(struct reading *r);
 	int (*type)(struct reading *r, const struct flag_value *flags);
 	struct flag flags[FLAGS_MAX];
-	bool ignores_flags;             /* unknown ones too; so does BuildKit, and files rely on it */
+	bool ignores_flags;             /* unknown ones too, as BuildKit does */
 	bool takes_heredocs;
 };
 
@@ -133,7 +133,9 @@ static int split_line(struct reading *r, const char *text)
 static int split_trigger(struct reading *r)
 {
 	struct instruction inner = { 0 };
-	struct reading split = { .memory = r->memory, .escape = r->escape, .to = &inner, .e = r->e };
+	struct reading split = {
+		.memory = r->memory, .escape = r->escape, .to = &inner, .e = r->e,
+	};
 
 	if (!*r->to->rest)
 		return 0;

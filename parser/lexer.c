@@ -68,8 +68,8 @@ static int directive(struct lexer *l, struct slice key, const char *value, struc
 		if (known[i].line != &file->escape_line)
 			return 1;
 		if (strcmp(value, "\\") != 0 && strcmp(value, "`") != 0)
-			return syntax_error_set(e, "invalid escape token '%s' does not match ` or \\",
-			                        value);
+			return syntax_error_set(e, "invalid escape token '%s' does not match "
+			                           "` or \\", value);
 		file->escape = *value;
 		return 1;
 	}
@@ -120,8 +120,8 @@ static bool is_continued(struct slice *line, char escape)
 	return true;
 }
 
-/* Join FIRST with the lines that continue it, to OUT, or nowhere when that is NULL. Returns the size,
- * or -1 and E, behind the whole line in every case.
+/* Join FIRST with the lines that continue it, to OUT, or nowhere when that is NULL. Returns the
+ * size, or -1 and E, behind the whole line in every case.
  */
 static long join(struct lexer *l, struct slice first, struct logical_line *line, char *out,
                  struct syntax_error *e)
@@ -156,7 +156,7 @@ static int add_comment(struct lexer *l, struct slice line)
 	struct slice comment = text_trim((struct slice){ line.at + 1, line.end });
 	const char *text;
 
-	if (comment.at == comment.end) {        /* a lone # parts what is above from what is below */
+	if (comment.at == comment.end) {        /* a lone # parts those above from those below */
 		l->comments = (struct words){ 0 };
 		return 0;
 	}

@@ -105,8 +105,16 @@ static int set_read_only(struct option *o)
 {
 	int yes = boolean(o);
 
-	o->mount->read_only = (strcmp(o->key, "rw") == 0 || strcmp(o->key, "readwrite") == 0) != yes;
+	o->mount->read_only = yes > 0;
 	*o->said_read_only = true;
+	return yes;
+}
+
+static int set_read_write(struct option *o)
+{
+	int yes = set_read_only(o);
+
+	o->mount->read_only = yes == 0;
 	return yes;
 }
 
@@ -191,8 +199,8 @@ static const struct key {
 	{ "dst", set_string },
 	{ "destination", set_string },
 	{ "ro", set_read_only, true },
-	{ "rw", set_read_only, true },
-	{ "readwrite", set_read_only, true },
+	{ "rw", set_read_write, true },
+	{ "readwrite", set_read_write, true },
 	{ "env", set_string },
 };
 
@@ -208,7 +216,8 @@ static int set(struct option *o)
 		return keys[i].set(o);
 	}
 	if (!o->value)
-		return syntax_error_set(o->e, "invalid field '%s' must be a key=value pair", o->field);
+		return syntax_error_set(o->e, "invalid field '%s' must be a key=value pair",
+		                        o->field);
 	syntax_error_set(o->e, "unexpected key '%s' in '%s'", o->key, o->field);
 	return suggest(o->e, o->key, names, COUNT(keys));
 }
@@ -253,7 +262,8 @@ static char *next_field(char **at, struct syntax_error *e)
 		in += strcspn(in, ",\"");
 		out = in;
 		if (*in == '"') {
-			syntax_error_set(e, "failed to parse csv mounts: bare \" in non-quoted field");
+			syntax_error_set(e, "failed to parse csv mounts: bare \" in "
+			                    "non-quoted field");
 			return NULL;
 		}
 	} else {
@@ -262,8 +272,8 @@ static char *next_field(char **at, struct syntax_error *e)
 		closed = *in == '"';
 		in += closed;
 		if (!closed || (*in && *in != ',')) {
-			syntax_error_set(e, "failed to parse csv mounts: extraneous or missing \" in "
-			                    "quoted-field");
+			syntax_error_set(e, "failed to parse csv mounts: extraneous or missing "
+			                    "\" in quoted-field");
 			return NULL;
 		}
 	}
@@ -276,7 +286,8 @@ static char *next_field(char **at, struct syntax_error *e)
 static int check(struct mount *m, bool said_sharing, struct syntax_error *e)
 {
 	const char *type = types[m->type];
-	const char *number = m->mode >= 0 ? "mode" : m->uid >= 0 ? "uid" : m->gid >= 0 ? "gid" : NULL;
+	const char *number = m->mode >= 0 ? "mode" : m->uid >= 0 ? "uid" :
+	                     m->gid >= 0 ? "gid" : NULL;
 
 	if (number && (m->type == MOUNT_BIND || m->type == MOUNT_TMPFS))
 		return syntax_error_set(e, "%s not allowed for \"%s\" type mounts", number, type);
@@ -288,7 +299,8 @@ static int check(struct mount *m, bool said_sharing, struct syntax_error *e)
 		if (said_sharing)
 			return syntax_error_set(e, "secret mount should not define sharing");
 		if (!source && !id && !(m->target && *m->target))
-			return syntax_error_set(e, "invalid secret mount. one of source, target required");
+			return syntax_error_set(e, "invalid secret mount. one of source, "
+			                           "target required");
 		if (source && id)
 			return syntax_error_set(e, "both source and id can't be set");
 	}
@@ -302,7 +314,8 @@ int mount_parse(const char *value, const struct expansion *how, struct mount *mo
 {
 	bool said_read_only = false, said_sharing = false;
 	struct option o = {
-		.mount = mount, .said_read_only = &said_read_only, .said_sharing = &said_sharing, .e = e,
+		.mount = mount, .said_read_only = &said_read_only,
+		.said_sharing = &said_sharing, .e = e,
 	};
 	char *record = strdup(value);
 	int status = record ? 0 : syntax_error_set(e, "out of memory");

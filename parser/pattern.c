@@ -44,20 +44,21 @@ static bool class_read(const char **p, const char *end, uint32_t c, bool *hit)
 
 int pattern_check(const char *pattern, struct syntax_error *e)
 {
-	const char *end = pattern + strlen(pattern);
-	bool unused;
+	const char *p = pattern, *end = pattern + strlen(pattern);
+	bool unused, good = true;
 
-	for (const char *p = pattern; p < end;) {
+	while (good && p < end) {
 		if (*p == '[') {
-			if (!class_read(&p, end, 0, &unused))
-				return syntax_error_set(e, "syntax error in pattern \"%.200s\"", pattern);
+			good = class_read(&p, end, 0, &unused);
 		} else if (*p == '\\' && p + 1 == end) {
-			return syntax_error_set(e, "syntax error in pattern \"%.200s\"", pattern);
+			good = false;
 		} else {
 			p += 1 + (*p == '\\');
 		}
 	}
-	return 0;
+	if (good)
+		return 0;
+	return syntax_error_set(e, "syntax error in pattern \"%.200s\"", pattern);
 }
 
 size_t pattern_step(const char *at, const char *end, uint32_t c, bool *hit)
@@ -107,8 +108,8 @@ bool pattern_match_slice(const char *pattern, size_t pattern_size, const char *t
 				continue;
 			}
 		}
-		/* The last star takes one character more. Earlier ones need not be asked: what stands
-		 * between two stars fits leftmost or nowhere, and no star passes a slash.
+		/* The last star takes one character more. Earlier ones need not be asked: what
+		 * stands between two stars fits leftmost or nowhere, and no star passes a slash.
 		 */
 		if (!after_star || *star_text == '/')
 			return false;

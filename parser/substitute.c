@@ -45,8 +45,8 @@ static int compile(const char *pattern, struct characters *to, struct syntax_err
 			c = ++i < to->count ? to->item[i] : '\0';
 			if (!c || c >= 0x80 || !strchr("*?\\}/", c)) {
 				free(to->item);
-				return syntax_error_set(e, "invalid pattern (%.100s) in substitution: "
-				                           "invalid escape", pattern);
+				return syntax_error_set(e, "invalid pattern (%.100s) in "
+				                           "substitution: invalid escape", pattern);
 			}
 		} else if (c == '*') {
 			c = ANY_STRING;

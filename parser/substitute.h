@@ -15,8 +15,8 @@
 int substitute_trim(const char *pattern, const char *value, bool back, bool longest,
                     struct slice *kept, struct syntax_error *e);
 
-/* VALUE with the first match of PATTERN, or ALL, replaced by WORD. Returns it with its SIZE, at most
- * LIMIT, yours to free, or NULL and E.
+/* VALUE with the first match of PATTERN, or ALL, replaced by WORD. Returns it with its SIZE, at
+ * most LIMIT, yours to free, or NULL and E.
  */
 char *substitute_replace(const char *pattern, const char *value, const char *word, bool all,
                          size_t limit, size_t *size, struct syntax_error *e);

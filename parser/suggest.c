@@ -29,7 +29,8 @@ static size_t distance(const char *a, size_t a_size, const char *b, size_t b_siz
 		for (size_t j = 1; j <= b_size; j++) {
 			size_t above = row[j];
 
-			row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+			row[j] = least(above + 1, row[j - 1] + 1,
+			               diagonal + (a[i - 1] != b[j - 1]));
 			diagonal = above;
 		}
 	}

@@ -11,7 +11,7 @@
 struct syntax_error {
 	int line;                       /* from 1; 0 when the caller alone knows the line */
 	int column;                     /* byte in that line, from 1; 0 for the whole of it */
-	char text[256];                 /* for people: no line break, no file name, no line number */
+	char text[256];                 /* for people; has no file name or line number */
 };
 
 /* Say what is wrong. E may be NULL. Returns -1. */
