@@ -74,11 +74,11 @@ void *arena_array(struct arena *a, size_t count, size_t size)
 		a->exhausted = true;
 		return NULL;
 	}
-	if (padding <= a->left) {
+	if (padding > a->left)
+		a->left = padding = 0;
+	if (padding) {
 		a->free += padding;
 		a->left -= padding;
-	} else {
-		a->left = 0;
 	}
 	p = take(a, bytes);
 	return p ? memset(p, 0, bytes) : NULL;

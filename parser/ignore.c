@@ -316,14 +316,26 @@ static bool any_string(const struct rule *rule, const char *p, const char *rest)
 	return !*rest || (p == rule->pattern && !rest[strcspn(rest, "*?[]\\")]);
 }
 
-/* Mark in STATE the place P of RULE's pattern, and those reached from there on no character. */
-static void reach(const struct rule *rule, const char *p, bool *state)
+/* Where the item at P ends, of a pattern that ends at END: "**" with the slash behind it, '*', or
+ * what stands for one character, of which HIT tells whether C may be it.
+ */
+static const char *item_end(const char *p, const char *end, uint32_t c, bool *hit)
 {
-	for (;;) {
-		state[p - rule->pattern] = true;
-		if (*p != '*')
-			return;
-		p += p[1] == '*' ? 2 + (p[2] == '/') : 1;
+	if (p[0] == '*' && p[1] == '*')
+		return p + 2 + (p[2] == '/');
+	return *p == '*' ? p + 1 : p + pattern_step(p, end, c, hit);
+}
+
+/* Mark in STATE also the places that are reached from those in it on no character. */
+static void pass_stars(const struct rule *rule, bool *state)
+{
+	const char *start = rule->pattern, *end = start + strlen(start), *next;
+	bool unused;
+
+	for (const char *p = start; p < end; p = next) {
+		next = item_end(p, end, 0, &unused);
+		if (*p == '*' && state[p - start])
+			state[next - start] = true;
 	}
 }
 
@@ -336,27 +348,21 @@ static void advance(const struct rule *rule, const bool *now, bool *then, uint32
 	bool hit;
 
 	for (const char *p = start; p < end; p = next) {
-		if (p[0] == '*' && p[1] == '*') {
-			next = p + 2 + (p[2] == '/');
-			if (!now[p - start] && !now[p + 1 - start])
-				continue;
-			if (any_string(rule, p, next)) {
-				reach(rule, p, then);
-				continue;
-			}
+		bool here = now[p - start];
+
+		next = item_end(p, end, c, &hit);
+		if (*p != '*') {
+			then[next - start] |= here && hit;
+		} else if (p[1] != '*') {
+			then[p - start] |= here && c != '/';
+		} else if (any_string(rule, p, next)) {
+			then[p - start] |= here;
+		} else if (here || now[p + 1 - start]) {
 			then[p + 1 - start] = true;
-			if (c == '/')
-				reach(rule, next, then);
-		} else if (*p == '*') {
-			next = p + 1;
-			if (now[p - start] && c != '/')
-				reach(rule, p, then);
-		} else {
-			next = p + pattern_step(p, end, c, &hit);
-			if (now[p - start] && hit)
-				reach(rule, next, then);
+			then[next - start] |= c == '/';
 		}
 	}
+	pass_stars(rule, then);
 }
 
 /* The slow way, for patterns with "**" inside a part, as in "a**b": all places of the pattern that
@@ -368,7 +374,8 @@ static enum answer ask_characters(const struct rule *rule, const char *path)
 	size_t count = strlen(rule->pattern) + 1, width = 1;
 	const char *end = path + strlen(path);
 
-	reach(rule, rule->pattern, now);
+	now[0] = true;
+	pass_stars(rule, now);
 	for (const char *at = path; width > 0; at += width) {
 		bool *old = now;
 		uint32_t c = '/';
