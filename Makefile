@@ -89,7 +89,24 @@ CLIENT   := $(OUT)/tests/registry_client
 $(CLIENT): $(OUT)/tests/registry/client.o $(REGISTRY_A)
 	$(LINK) $(LIBS)
 
-check: testing-packages $(PROGRAM) unit $(CLIENT) $(TOOL)
+# What the parser makes of a Dockerfile, for tests/dockerfiles/run.
+DUMP     := $(OUT)/tests/dockerfiles/dump
+$(DUMP): $(OUT)/tests/dockerfiles/dump.o $(PARSER_A)
+	$(LINK)
+
+FUZZ     := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
+$(OUT)/fuzz/%: tests/fuzz/%.c $(wildcard parser/*.c parser/*.h) | testing-packages
+	@mkdir -p $(@D)
+	clang $(filter-out -MMD -MP,$(OURS)) -g -O1 -fsanitize=fuzzer,address,undefined \
+	        -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)
+
+fuzz: $(FUZZ)
+
+# Part of check, too.
+fuzz-check: fuzz
+	@OUT=$(abspath $(OUT)) tests/fuzz/run
+
+check: testing-packages $(PROGRAM) unit $(CLIENT) $(TOOL) $(DUMP) fuzz
 	@CAIRN=$(abspath $(PROGRAM)) OUT=$(abspath $(OUT)) tests/run
 
 asan:
@@ -121,5 +138,5 @@ $(OUT)/packages.stamp $(OUT)/testing-packages.stamp: Makefile
 	        apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	@touch $@
 
-.PHONY: all unit check asan demo install clean packages testing-packages
+.PHONY: all unit fuzz fuzz-check check asan demo install clean packages testing-packages
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
