@@ -106,7 +106,16 @@ fuzz: $(FUZZ)
 fuzz-check: fuzz
 	@OUT=$(abspath $(OUT)) tests/fuzz/run
 
-check: testing-packages $(PROGRAM) unit $(CLIENT) $(TOOL) $(DUMP) fuzz
+# sandbox_run from a command line, for tests/sandbox/run.
+DRIVE    := $(OUT)/tests/sandbox/drive
+TALK     := $(OUT)/tests/sandbox/talk
+$(DRIVE): $(OUT)/tests/sandbox/drive.o $(BUILDER_A)
+	$(LINK) $(LIBS)
+$(TALK) $(TALK).o: SANITIZE :=
+$(TALK): $(TALK).o
+	$(LINK) -static
+
+check: testing-packages $(PROGRAM) unit $(CLIENT) $(TOOL) $(DUMP) $(DRIVE) $(TALK) fuzz
 	@CAIRN=$(abspath $(PROGRAM)) OUT=$(abspath $(OUT)) tests/run
 
 asan:

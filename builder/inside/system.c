@@ -44,17 +44,17 @@ static int mount_at(struct inside *in, const char *target, const char *type,
 }
 
 /* Below a mount of ours: a name that is there once and for all, so no care is needed. */
-static void mount_below(int dir, const char *name, const char *type, const struct option *options,
-                        const struct option *simpler)
+static void mount_below(int dir, const char *name, const char *type, unsigned attributes,
+                        const struct option *options, const struct option *simpler)
 {
 	long point, mount;
 
 	must(sys(mkdirat, dir, name, 0755), "create", name);
 	point = must(sys(openat, dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), "open",
 	             name);
-	mount = new_mount(type, options, SEALED);
+	mount = new_mount(type, options, attributes);
 	if (mount < 0 && simpler)
-		mount = new_mount(type, simpler, SEALED);
+		mount = new_mount(type, simpler, attributes);
 	must(mount, "mount", name);
 	must(attach((int)mount, (int)point), "attach", name);
 	sys(close, mount);
@@ -160,9 +160,9 @@ static void mount_dev(struct inside *in)
 	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
 		must(sys(symlinkat, links[i][0], dev, links[i][1]), "create", links[i][1]);
 	/* In a user namespace group 5 may not exist. */
-	mount_below(dev, "pts", "devpts", pts_options, own_pts_options);
-	mount_below(dev, "shm", "tmpfs", shm_options, NULL);
-	mount_below(dev, "mqueue", "mqueue", NULL, NULL);
+	mount_below(dev, "pts", "devpts", SEALED & ~MOUNT_ATTR_NODEV, pts_options, own_pts_options);
+	mount_below(dev, "shm", "tmpfs", SEALED, shm_options, NULL);
+	mount_below(dev, "mqueue", "mqueue", SEALED, NULL, NULL);
 	sys(close, dev);
 }
 
