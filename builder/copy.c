@@ -12,6 +12,9 @@ void copy_free(struct selection *c)
 		return;
 	ignore_free(c->excludes);
 	arena_free(c->memory);
+	if (c->spool >= 0)
+		close(c->spool);
+	free(c->archive);
 	free(c->destination);
 	free(c->match);
 	free(c->item);
@@ -23,7 +26,13 @@ static struct selection *copy_new(const struct copy_step *step, const struct cop
 {
 	struct selection *c = calloc(1, sizeof *c);
 
-	if (!c || !(c->memory = arena_new())) {
+	if (!c) {
+		error_memory(e);
+		return NULL;
+	}
+	c->spool = -1;
+	c->memory = arena_new();
+	if (!c->memory) {
 		error_memory(e);
 		copy_free(c);
 		return NULL;
@@ -79,7 +88,7 @@ static void hashed(void *context, int64_t done, int64_t total)
 /* The files of one context, hashed together. */
 static int hash_context(struct selection *c, struct context *context, struct error *e)
 {
-	const struct context_file **files = malloc((c->count + 1) * sizeof *files);
+	const struct context_file **files = malloc((c->count + c->archive_count + 1) * sizeof *files);
 	size_t count = 0;
 	int result;
 
@@ -88,6 +97,9 @@ static int hash_context(struct selection *c, struct context *context, struct err
 	for (size_t i = 0; i < c->count; i++)
 		if (c->item[i].kind == ITEM_CONTEXT && c->match[c->item[i].match].context == context)
 			files[count++] = c->item[i].file;
+	for (size_t i = 0; i < c->archive_count; i++)
+		if (c->archive[i].file && c->match[c->archive[i].match].context == context)
+			files[count++] = c->archive[i].file;
 	result = context_hash(context, files, count, c->world->moved ? hashed : NULL,
 	                      (void *)c->world, e);
 	free(files);
@@ -151,6 +163,8 @@ static int add_to_key(struct selection *c, struct key *key, struct error *e)
 		key_add(key, "--chown", c->step->chown);
 	if (c->step->chmod)
 		key_add(key, "--chmod", c->step->chmod);
+	if (c->archive_count > 0 && copy_archives_to_key(c, key, e) < 0)
+		return -1;
 	key_files_begin(key, "files");
 	for (size_t i = 0; i < c->count; i++) {
 		copy_entry(c, &c->item[i], &entry);
@@ -193,7 +207,9 @@ char *copy_difference(void *copy, const struct layer *old)
 {
 	const struct selection *c = copy;
 	struct error ignored;
-	struct table *t = table_open(c->world->store, &old->diff_id, &ignored);
+	/* What is in archives is not known yet. */
+	struct table *t = c->archive_count > 0 ? NULL
+	                                       : table_open(c->world->store, &old->diff_id, &ignored);
 	const char *what = NULL, *path = NULL;
 	char *text = NULL;
 	size_t at = 0;

@@ -25,27 +25,41 @@ static bool is_sorted(const struct selection *c)
 	return true;
 }
 
-static int collide(const struct copy_item *old, const struct copy_item *new, struct error *e)
+static bool is_dir(const struct copy_item *item)
 {
-	if (old->type == ENTRY_DIR && new->type != ENTRY_DIR)
+	return item->type == ENTRY_DIR || item->type == ENTRY_OPAQUE;
+}
+
+static int collide(const struct selection *c, const struct copy_item *old,
+                   const struct copy_item *new, struct error *e)
+{
+	if (c->match[new->match].replaces)
+		return 0;
+	if (is_dir(old) && !is_dir(new))
 		return error_set(e, ERROR_INPUT, "cannot replace to directory /%s with file", new->path);
-	if (old->type != ENTRY_DIR && new->type == ENTRY_DIR)
+	if (!is_dir(old) && is_dir(new))
 		return error_set(e, ERROR_INPUT, "cannot copy to non-directory: /%s", new->path);
 	return 0;
 }
 
-/* Of several items of one path the last one stays. */
+/* Of several items of one path the last one stays; below a file that an archive put in the place of
+ * a folder nothing does. */
 static int drop_overwritten(struct selection *c, struct error *e)
 {
+	const char *file = NULL;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < c->count; i++) {
+		if (file && path_is_below(c->item[i].path, file))
+			continue;
 		if (kept > 0 && strcmp(c->item[kept - 1].path, c->item[i].path) == 0) {
-			if (collide(&c->item[kept - 1], &c->item[i], e) < 0)
+			if (collide(c, &c->item[kept - 1], &c->item[i], e) < 0)
 				return -1;
 			kept--;
 		}
 		c->item[kept++] = c->item[i];
+		if (!is_dir(&c->item[i]) && c->match[c->item[i].match].replaces)
+			file = c->item[i].path;
 	}
 	c->count = kept;
 	return 0;
@@ -69,8 +83,9 @@ static bool identify(const struct copy_item *item, struct identity *id)
 		return context_identity(item->file, id->number);
 	if (item->kind != ITEM_ARRIVED)
 		return false;
-	/* A layer holds the content of a file once, whatever its names. */
-	id->number[0] = item->arrived->layer ^ (uint64_t)(uint32_t)item->arrived->fd << 32;
+	/* A layer holds the content of a file once, whatever its names; members of an archive that are
+	 * one file share their facts. */
+	id->number[0] = item->arrived->fd < 0 ? item->arrived->layer : (uint64_t)(uintptr_t)item->arrived;
 	id->number[1] = (uint64_t)item->arrived->entry.offset;
 	return true;
 }
@@ -86,8 +101,10 @@ static int find_hard_links(struct selection *c, struct error *e)
 	size_t candidates = 0, size = 8;
 	unsigned bits = 3;
 
-	for (size_t i = 0; i < c->count; i++)
+	for (size_t i = 0; i < c->count; i++) {
+		c->item[i].hard_link = 0;
 		candidates += identify(&c->item[i], &id);
+	}
 	if (candidates < 2)
 		return 0;
 	for (; size < 2 * candidates; size *= 2)
@@ -160,10 +177,10 @@ static int check_collisions(struct selection *c, struct around *a, struct error 
 			if (there < 0)
 				return -1;
 			old.type = (uint8_t)found.entry.type;
-			if (there && collide(&old, item, e) < 0)
+			if (there && collide(c, &old, item, e) < 0)
 				return -1;
 		}
-		if (item->type == ENTRY_DIR && go_into(a, item->path, there, e) < 0)
+		if (is_dir(item) && go_into(a, item->path, there, e) < 0)
 			return -1;
 	}
 	return 0;

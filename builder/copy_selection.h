@@ -47,6 +47,16 @@ struct copy_item {
 struct copy_match {
 	struct context *context; /* of its ITEM_CONTEXT items */
 	struct stack *stack;     /* of its ITEM_ARRIVED items without a descriptor */
+	bool replaces;           /* an archive: what is in its way goes, whatever it is */
+};
+
+/* An archive of ADD: its members become items when the layer is written. */
+struct copy_archive {
+	uint32_t match;
+	const char *name;                /* for messages */
+	const struct context_file *file; /* of the context; or NULL and */
+	int fd;                          /* lent */
+	struct digest digest;            /* of FD's bytes */
 };
 
 struct selection {
@@ -62,6 +72,10 @@ struct selection {
 	bool is_folder;          /* it is one, or is written like one */
 	bool is_there;
 	enum entry_type there;   /* what it is now, when IS_THERE */
+
+	struct copy_archive *archive;
+	size_t archive_count, archive_capacity;
+	int spool;               /* what was in archives, unnamed; -1 until needed */
 
 	struct copy_match *match;
 	size_t match_count, match_capacity;
@@ -114,10 +128,31 @@ const char *copy_folder_target(struct selection *c, struct error *e);
 /* DIR and NAME put together; lent. NULL: out of memory. */
 const char *copy_join(struct selection *c, const char *dir, const char *name);
 
+/* --- archives: add_archive.c --------------------------------------------------------------------- */
+
+/* 1 when P, a file of the context called NAME, is an archive and now part of the selection; 0 when
+ * it is none. */
+int copy_take_archive(struct selection *c, const struct place *p, const char *name,
+                      struct error *e);
+
+/* The same for the file FD (lent) with DIGEST. */
+int copy_take_archive_fd(struct selection *c, int fd, const struct digest *digest,
+                         const char *name, struct error *e);
+
+/* What the archives depend on: their bytes, and what is where they go. */
+int copy_archives_to_key(struct selection *c, struct key *key, struct error *e);
+
+/* Their members become items. */
+int copy_unpack(struct selection *c, struct error *e);
+
 /* --- all items together: copy_arrange.c ---------------------------------------------------------- */
 
 /* Sorted, each path once, hard links found, and nothing in the way of anything in the image. */
 int copy_arrange(struct selection *c, struct error *e);
+
+/* An item for the match that is under way, with the --chown of the step; NULL and E. PATH is kept. */
+struct copy_item *copy_add_item(struct selection *c, const char *path, enum item_kind kind,
+                                enum entry_type type, struct error *e);
 
 /* ITEM as it will be in the layer; its strings are lent. */
 void copy_entry(const struct selection *c, const struct copy_item *item, struct entry *entry);

@@ -282,6 +282,12 @@ static int take_match(struct selection *c, const char *path, const struct place 
 		target = copy_folder_target(c, e);
 		return target ? copy_take_folder(c, p, target, e) : -1;
 	}
+	if (c->step->add && c->step->unpack != CHOICE_NO) {
+		int taken = copy_take_archive(c, p, path, e);
+
+		if (taken != 0)
+			return taken < 0 ? -1 : 0;
+	}
 	target = copy_file_target(c, slash ? slash + 1 : path, e);
 	return target ? copy_add_place(c, p, target, e) : -1;
 }

@@ -125,12 +125,12 @@ int copy_next_match(struct selection *c, struct context *context, struct stack *
 		c->match = grown;
 		c->match_capacity = capacity;
 	}
-	c->match[c->match_count++] = (struct copy_match){ context, stack };
+	c->match[c->match_count++] = (struct copy_match){ context, stack, false };
 	return 0;
 }
 
-static struct copy_item *add_item(struct selection *c, const char *path, enum item_kind kind,
-                                  enum entry_type type, struct error *e)
+struct copy_item *copy_add_item(struct selection *c, const char *path, enum item_kind kind,
+                                enum entry_type type, struct error *e)
 {
 	struct copy_item *item;
 
@@ -159,7 +159,7 @@ static struct copy_item *add_item(struct selection *c, const char *path, enum it
 
 static int add_parent(struct selection *c, const char *path, struct error *e)
 {
-	struct copy_item *item = add_item(c, path, ITEM_PARENT, ENTRY_DIR, e);
+	struct copy_item *item = copy_add_item(c, path, ITEM_PARENT, ENTRY_DIR, e);
 
 	if (!item)
 		return -1;
@@ -201,7 +201,7 @@ int copy_add_place(struct selection *c, const struct place *p, const char *path,
 	struct copy_item *item;
 	struct arrived *arrived;
 
-	item = add_item(c, path, p->file ? ITEM_CONTEXT : ITEM_ARRIVED, p->entry.type, e);
+	item = copy_add_item(c, path, p->file ? ITEM_CONTEXT : ITEM_ARRIVED, p->entry.type, e);
 	if (!item)
 		return -1;
 	item->mode = p->entry.mode;
@@ -226,7 +226,7 @@ int copy_add_place(struct selection *c, const struct place *p, const char *path,
 int copy_add_document(struct selection *c, const struct copy_source *source, struct error *e)
 {
 	const char *path = copy_file_target(c, source->text, e);
-	struct copy_item *item = path ? add_item(c, path, ITEM_BYTES, ENTRY_FILE, e) : NULL;
+	struct copy_item *item = path ? copy_add_item(c, path, ITEM_BYTES, ENTRY_FILE, e) : NULL;
 
 	if (!item)
 		return -1;
