@@ -165,7 +165,6 @@ int arguments_run(struct reading *r, const struct flag_value *flags)
 {
 	const struct heredocs *docs = &r->to->heredocs;
 	struct run *run = &r->to->run;
-	struct syntax_error unused;
 	struct heredoc doc;
 	bool alone;
 
@@ -189,7 +188,7 @@ int arguments_run(struct reading *r, const struct flag_value *flags)
 	}
 	if (!docs->count)
 		return 0;
-	alone = heredoc_opener(r->memory, run->command.text, &doc, &unused) > 0;
+	alone = heredoc_opener(r->memory, run->command.text, &doc, NULL) > 0;
 	run->script = script(r->memory, run->command.text, docs, alone);
 	run->script_is_program = alone && strncmp(docs->item[0].content, "#!", 2) == 0;
 	return run->script ? 0 : -1;
@@ -207,11 +206,10 @@ static const struct heredoc *called(const struct heredocs *docs, const char *nam
 
 static int copy_sources(struct reading *r, struct copy *copy)
 {
-	struct syntax_error unused;
 	struct heredoc doc;
 	size_t last = r->words.count - 1;
 
-	if (!r->json && heredoc_opener(r->memory, r->words.item[last], &doc, &unused) > 0)
+	if (!r->json && heredoc_opener(r->memory, r->words.item[last], &doc, NULL) > 0)
 		return syntax_error_set(r->e, "%s cannot accept a heredoc as a destination",
 		                        keyword(r));
 	copy->destination = r->words.item[last];
@@ -221,7 +219,7 @@ static int copy_sources(struct reading *r, struct copy *copy)
 	copy->source_count = last;
 	for (size_t i = 0; i < last; i++) {
 		copy->source[i].word = r->words.item[i];
-		if (!r->json && heredoc_opener(r->memory, r->words.item[i], &doc, &unused) > 0)
+		if (!r->json && heredoc_opener(r->memory, r->words.item[i], &doc, NULL) > 0)
 			copy->source[i].heredoc = called(&r->to->heredocs, doc.name);
 	}
 	return 0;

@@ -110,7 +110,9 @@ static int parse_line(struct parser *p, const struct logical_line *line)
 	};
 	struct syntax_error e = { 0 };
 	struct reading r = {
-		.memory = file->memory, .escape = file->escape, .to = &to, .e = &e,
+		.memory = file->memory, .escape = file->escape, .to = &to,
+		/* What nobody will read need not be written. */
+		.e = file->error_count < DOCKERFILE_ERRORS_MAX ? &e : NULL,
 	};
 	int status = instruction_split(&r, line);
 
@@ -120,7 +122,7 @@ static int parse_line(struct parser *p, const struct logical_line *line)
 		return -1;
 	}
 	if (status == 0 && instruction_takes_heredocs(&r))
-		status = heredoc_read(&p->lexer, to.text, &to.heredocs, &e);
+		status = heredoc_read(&p->lexer, to.text, &to.heredocs, r.e);
 	to.last_line = p->lexer.line;
 	if (r.form && to.keyword == KEYWORD_FROM)
 		p->has_stage = true;

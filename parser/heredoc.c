@@ -1,5 +1,6 @@
 #include "parser/heredoc.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ int heredoc_opener(struct arena *a, const char *word, struct heredoc *doc, struc
 {
 	const char *p = word + strspn(word, "0123456789");
 	long descriptor = p > word ? strtol(word, NULL, 10) : 0;
+	struct syntax_error cause = { 0 };
 	const char *raw;
 
 	if (strncmp(p, "<<", 2) != 0)
@@ -40,11 +42,12 @@ int heredoc_opener(struct arena *a, const char *word, struct heredoc *doc, struc
 	p += strspn(p, "\t\n\f\r ");
 	if (!*p || strchr(p, '<'))
 		return 0;
-	e->text[0] = '\0';
-	doc->name = only_word(a, p, false, e);
-	raw = doc->name ? only_word(a, p, true, e) : NULL;
+	doc->name = only_word(a, p, false, &cause);
+	raw = doc->name ? only_word(a, p, true, &cause) : NULL;
+	if (!raw && !cause.text[0])
+		return 0;
 	if (!raw)
-		return e->text[0] ? -1 : 0;
+		return syntax_error_set(e, "%s", cause.text);
 	doc->expand = quotes(raw) == quotes(doc->name);
 	doc->descriptor = descriptor < INT_MAX ? (int)descriptor : INT_MAX;
 	return 1;
@@ -106,9 +109,10 @@ int heredoc_read(struct lexer *l, const char *line, struct heredocs *docs, struc
 	int status = 0;
 
 	/* What a shell could not read has no here-documents: the shell will say so. */
+	errno = 0;
 	words = expand_nothing(line, true, &count, NULL);
 	if (!words)
-		return 0;
+		return errno == ENOMEM ? syntax_error_set(e, "out of memory") : 0;
 	for (size_t i = 0; status >= 0 && i < count; i++) {
 		struct heredoc doc;
 

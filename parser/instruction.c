@@ -209,7 +209,7 @@ static int unknown_instruction(struct reading *r)
 	bool capitals = true;
 
 	syntax_error_set(r->e, "unknown instruction: %.200s", name);
-	if (strlen(name) >= sizeof upper)
+	if (!r->e || strlen(name) >= sizeof upper)
 		return -1;
 	for (size_t i = 0; i <= strlen(name); i++) {
 		capitals &= toupper(name[i]) == name[i];

@@ -18,7 +18,7 @@ struct reading {
 	struct words words;             /* the arguments, where the form has words */
 	bool json;                      /* ... and they stood in a JSON list */
 	const struct form *trigger;     /* ONBUILD: of what follows; NULL when it is not known */
-	struct syntax_error *e;
+	struct syntax_error *e;         /* may be NULL: nobody reads it */
 };
 
 /* Split LINE. Returns 0 with the fields of R->to set that all instructions have, or -1 and R->e. */

@@ -65,9 +65,9 @@ const char *suggestion(const char *word, const char *const *options, size_t coun
 
 int suggest(struct syntax_error *e, const char *word, const char *const *options, size_t count)
 {
-	const char *best = suggestion(word, options, count);
+	const char *best = e ? suggestion(word, options, count) : NULL;
 
-	if (e && best) {
+	if (best) {
 		size_t used = strlen(e->text);
 
 		snprintf(e->text + used, sizeof e->text - used, " (did you mean %s?)", best);

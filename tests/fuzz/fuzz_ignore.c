@@ -95,7 +95,10 @@ static void compare(const char *line, const char *path)
 
 static bool is_clean(const char *path)
 {
-	return *path && *path != '/' && !strstr(path, "//") && path[strlen(path) - 1] != '/';
+	size_t size = strlen(path);
+
+	return size > 0 && size < 1000 && *path != '/' && path[size - 1] != '/' &&
+	       !strstr(path, "//");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
