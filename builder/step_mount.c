@@ -123,7 +123,7 @@ static int open_context_bind(struct building *b, struct mounting *m, struct sand
                              struct error *e)
 {
 	struct layer layer;
-	char path[128];
+	char path[TREE_PATH];
 
 	if (copy_write(m->copy, &layer, e) < 0 ||
 	    tree_make(b->store, &layer, NULL, 0, &b->trees, path, e) < 0)
@@ -145,7 +145,7 @@ static int open_bind(struct building *b, const struct run_mount *rm, struct moun
 		return open_context_bind(b, m, out, e);
 	if (rootfs_open(b, rm->from.stage, SIZE_MAX, &m->root, e) < 0)
 		return -1;
-	out->lower = (const char *const *)m->root.lower;
+	out->lower = m->root.lower;
 	out->subpath = rm->mount.source && *rm->mount.source ? rm->mount.source : "/";
 	return 1;
 }

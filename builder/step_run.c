@@ -138,6 +138,22 @@ static void run_release(void *work)
 
 /* --- the root filesystem ------------------------------------------------------------------------ */
 
+/* A layer that occurs twice (two RUN true) has one tree, and overlayfs wants a folder once: the
+ * upper occurrence hides the lower one in any case. */
+static void list_lower(struct rootfs *root, size_t count)
+{
+	size_t used = 0;
+
+	for (size_t i = count; i-- > 0;) {
+		bool listed = false;
+
+		for (size_t k = 0; k < used && !listed; k++)
+			listed = strcmp(root->lower[k], root->tree[i]) == 0;
+		if (!listed)
+			root->lower[used++] = root->tree[i];
+	}
+}
+
 int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *root,
                 struct error *e)
 {
@@ -147,19 +163,21 @@ int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *
 	if (!root->stack || stack_fetch_all(root->stack, e) < 0)
 		return -1;
 	count = stack_count(root->stack);
+	root->tree = calloc(count + 1, sizeof *root->tree);
 	root->lower = calloc(count + 1, sizeof *root->lower);
-	if (!root->lower)
+	if (!root->tree || !root->lower)
 		return error_memory(e);
 	for (size_t i = 0; i < count; i++) {
 		const struct layer *layer = stack_layer(root->stack, i);
-		char path[128];
+		char path[TREE_PATH];
 
 		if (tree_make(b->store, layer, root->stack, i, &b->trees, path, e) < 0)
 			return -1;
-		root->lower[count - 1 - i] = strdup(path);
-		if (!root->lower[count - 1 - i])
+		root->tree[i] = strdup(path);
+		if (!root->tree[i])
 			return error_memory(e);
 	}
+	list_lower(root, count);
 	return 0;
 }
 
@@ -167,8 +185,9 @@ void rootfs_release(struct rootfs *root)
 {
 	size_t count = root->stack ? stack_count(root->stack) : 0;
 
-	for (size_t i = 0; root->lower && i < count; i++)
-		free(root->lower[i]);
+	for (size_t i = 0; root->tree && i < count; i++)
+		free(root->tree[i]);
+	free(root->tree);
 	free(root->lower);
 	stack_free(root->stack);
 	*root = (struct rootfs){ 0 };
@@ -347,7 +366,7 @@ static int read_from_trees(int store, const struct rootfs *root, const char *pat
 	*text = NULL;
 	if (there <= 0)
 		return there;
-	tree = openat(store, root->lower[stack_count(root->stack) - 1 - found.layer],
+	tree = openat(store, root->tree[found.layer],
 	              O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (tree < 0)
 		return error_errno(e, "the tree that has %s", path);
@@ -460,7 +479,7 @@ static int run_in(struct building *b, struct task *t, const struct rootfs *root,
 	struct sandbox_run run = {
 		.argv = step->argv, .cwd = step->cwd, .uid = user.uid, .gid = user.gid,
 		.groups = user.groups, .group_count = user.group_count, .store = store,
-		.lower = (const char *const *)root->lower, .upper = upper, .work = work,
+		.lower = root->lower, .upper = upper, .work = work,
 		.mount = mounts, .limit = limits, .limit_count = o->ulimit_count,
 		.hostname = hostname_of(b), .hosts = hosts, .resolv_conf = resolv_conf,
 		.network = step->network_none ? SANDBOX_NETWORK_NONE : SANDBOX_NETWORK_HOST,

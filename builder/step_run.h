@@ -6,7 +6,8 @@
 /* The root filesystem of a stage as lower directories, uppermost first, and its tables. */
 struct rootfs {
 	struct stack *stack;
-	char **lower;           /* NULL-terminated, relative to the store */
+	char **tree;            /* the tree of each layer of the stack, relative to the store */
+	const char **lower;     /* the same, uppermost first, each once; NULL-terminated */
 };
 
 /* Make sure that every layer below step NUMBER of STAGE is unpacked, and list the trees. */

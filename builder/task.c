@@ -100,7 +100,8 @@ static int fetch(void *context, const struct layer *layer, struct error *e)
 		if (!b->plan->stage[i].needed || b->plan->stage[i].base_kind != BASE_IMAGE)
 			continue;
 		for (size_t k = 0; k < base->layer_count; k++)
-			if (digest_equal(&base->layers[k].diff_id, &layer->diff_id))
+			/* Two bases may have the same tar, compressed differently. */
+			if (digest_equal(&base->layers[k].blob, &layer->blob))
 				return b->options->fetch(base, k, NULL, e);
 	}
 	return error_set(e, ERROR_CORRUPT, "a layer of this build has gone from the store");

@@ -149,17 +149,17 @@ static int make_named(struct store *s, const struct layer *layer, struct stack *
 }
 
 int tree_make(struct store *s, const struct layer *layer, struct stack *stack, size_t below,
-              const struct tree_rules *rules, char path[static 128], struct error *e)
+              const struct tree_rules *rules, char path[static TREE_PATH], struct error *e)
 {
 	char name[TREE_NAME], text[DIGEST_TEXT];
 
 	/* A tree without a context needs no look at the table. */
 	digest_hex(&layer->diff_id, name);
-	if (store_locate(s, STORE_TREES, name, path, 128, e) == 0)
+	if (store_locate(s, STORE_TREES, name, path, TREE_PATH, e) == 0)
 		return 0;
 	if (make_named(s, layer, stack, below, rules, name, e) < 0)
 		return error_context(e, "layer %s", digest_format(&layer->diff_id, text));
-	return store_locate(s, STORE_TREES, name, path, 128, e);
+	return store_locate(s, STORE_TREES, name, path, TREE_PATH, e);
 }
 
 int tree_adopt(struct store *s, struct store_temp *t, const struct digest *diff_id,

@@ -14,6 +14,9 @@
 #include "layers/stack.h"
 #include "layers/store.h"
 
+/* Room for "tmp/BOOT/trees/DIFF_ID.BELOW" */
+#define TREE_PATH 160
+
 /* How this process may unpack: decided once by whoever knows what the place allows. */
 struct tree_rules {
 	bool user_xattrs;  /* user.overlay.* instead of trusted.overlay.* */
@@ -27,7 +30,7 @@ struct tree_rules {
  * layer has a tree for each base it lies on). STACK may be NULL. Two threads or processes may want
  * the same tree: both make it, the first to finish counts. */
 int tree_make(struct store *s, const struct layer *layer, struct stack *stack, size_t below,
-              const struct tree_rules *rules, char path[static 128], struct error *e);
+              const struct tree_rules *rules, char path[static TREE_PATH], struct error *e);
 
 /* Write what changed in UPPER, an overlay's upper folder over the layers BELOW, to W: new and
  * changed entries, whiteouts, opaque directories; hard links among changed files. A directory of
