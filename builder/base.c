@@ -5,14 +5,13 @@
 #include <sys/queue.h>
 
 #include "builder/oci_layout.h"
+#include "layers/blob.h"
 #include "layers/json.h"
 #include "layers/scope.h"
 #include "registry/pull.h"
 
 /* Registries answer 429 to more. */
 #define CREW_MAX 4
-/* Manifest and config, escaped once more. */
-#define MEMO_SIZE_MAX (32 << 20)
 
 /* A name for a platform, and what it stands for; or that nothing was found. */
 struct known_base {
@@ -144,23 +143,31 @@ static void memo_name(const struct known_base *k, const char *name, char hex[DIG
 	digest_hex(&d, hex);
 }
 
-static int find_memo(struct known_base *k, const char *name, struct error *e)
+/* What was remembered; NULL and E. */
+static json_t *read_memo(const struct known_base *k, const char *name, struct error *e)
 {
 	char hex[DIGEST_HEX + 1];
-	const char *resolved, *manifest, *config;
-	struct error broken;
+	auto_free char *text = NULL;
 	size_t size;
-	json_t *memo;
-	int found = 0;
 
 	memo_name(k, name, hex);
-	auto_free char *text = store_read(k->bases->store, STORE_BASES, hex, &size, e);
-	if (!text)
-		return e->kind == ERROR_NOT_FOUND ? 0 : -1;
-	memo = size <= MEMO_SIZE_MAX ? json_parse(text, size, "a remembered base", &broken) : NULL;
-	resolved = json_string_value(json_object_get(memo, "name"));
-	manifest = json_string_value(json_object_get(memo, "manifest"));
-	config = json_string_value(json_object_get(memo, "config"));
+	text = store_read(k->bases->store, STORE_BASES, hex, &size, e);
+	return text ? json_parse(text, size, "a remembered base", e) : NULL;
+}
+
+static const char *memo_text(const json_t *memo, const char *key)
+{
+	return json_string_value(json_object_get(memo, key));
+}
+
+static int find_memo(struct known_base *k, const char *name, struct error *e)
+{
+	json_t *memo = read_memo(k, name, e);
+	const char *resolved = memo_text(memo, "name"), *manifest = memo_text(memo, "manifest");
+	const char *config = memo_text(memo, "config");
+	struct error broken;
+	int found = 0;
+
 	/* One that cannot be read is as good as none: the registry knows better. */
 	if (resolved && manifest && config &&
 	    image_parse(&k->image, manifest, strlen(manifest), config, strlen(config), &broken) == 0) {
@@ -187,6 +194,26 @@ static void remember(struct known_base *k, const char *name, const struct remote
 	if (text)
 		store_write(k->bases->store, STORE_BASES, hex, text, size, &ignored);
 	json_decref(memo);
+}
+
+int bases_keep(const struct base *base, const char *name, struct error *e)
+{
+	struct known_base *k = base->source;
+	struct store *s = k->bases->store;
+	json_t *memo = read_memo(k, name, e);
+	const char *manifest = memo_text(memo, "manifest"), *config = memo_text(memo, "config");
+	struct digest ignored;
+	int result = -1;
+
+	if (manifest && config)
+		result = blob_put(s, manifest, strlen(manifest), &ignored, e) < 0 ||
+		                         blob_put(s, config, strlen(config), &k->image.id, e) < 0
+		                 ? -1
+		                 : image_name_set(s, name, &k->image, e);
+	else if (memo)
+		error_set(e, ERROR_CORRUPT, "what was remembered of %s is not whole", name);
+	json_decref(memo);
+	return result;
 }
 
 /* --- what a registry knows ------------------------------------------------------------------------ */

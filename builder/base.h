@@ -34,6 +34,9 @@ int bases_fetch(const struct base *base, size_t layer, struct vertex *v, struct 
 /* The same by layer, for a stack or an output (struct stack_fetch): BASES is a struct bases. */
 int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e);
 
+/* BASE, whose layers are all here, becomes the image NAME of this machine, as it came. */
+int bases_keep(const struct base *base, const char *name, struct error *e);
+
 /* IMAGES will be asked for, for PLATFORM: resolve those side by side that need a registry. What
  * fails is told when it is asked for. */
 void bases_expect(struct bases *b, const char *const *images, size_t count, const char *platform);
