@@ -14,6 +14,7 @@
 #include "builder/build.h"
 #include "builder/build_flags.h"
 #include "builder/build_result.h"
+#include "builder/call.h"
 #include "builder/context.h"
 #include "builder/context_source.h"
 #include "builder/dockerfile_source.h"
@@ -86,7 +87,7 @@ static int read_dockerfile(struct session *s, struct error *e)
 		s->file = dockerfile_parse(s->source.text, s->source.size);
 		if (!s->file)
 			result = error_memory(e);
-		else if (s->file->error_count > 0)
+		else if (s->file->error_count > 0 && !f->call)
 			result = syntax_errors(s, e);
 	}
 	if (result == 0) {
@@ -231,10 +232,9 @@ static int make_plan(struct session *s, struct error *e)
 	struct plan_error wrong = { 0 };
 
 	options.ignored = is_ignored;
-	options.resolve = s->flags.call ? NULL : resolve;
+	options.resolve = resolve;
 	options.context_pointer = s;
-	if (!s->flags.call)
-		expect_bases(s);
+	expect_bases(s);
 	s->plan = plan_make(s->file, &options, &wrong);
 	if (!s->plan) {
 		s->first_line = wrong.first_line;
@@ -242,7 +242,7 @@ static int make_plan(struct session *s, struct error *e)
 		*e = wrong.error;
 		return -1;
 	}
-	if (s->plan->findings_fail && !s->flags.call)
+	if (s->plan->findings_fail)
 		return lint_failure(s->plan, e);
 	return 0;
 }
@@ -280,14 +280,36 @@ static int perform(struct session *s, struct error *e)
 	return -1;
 }
 
+/* --check, --call: told instead of built. Returns the exit status, or -1 and E. */
+static int answer_call(struct session *s, struct error *e)
+{
+	struct plan_options options = s->flags.plan;
+	struct plan_error wrong = { 0 };
+	struct call call = { .what = s->flags.call, .json = s->flags.call_json,
+	                     .name = s->source.name, .text = s->source.text,
+	                     .size = s->source.size, .file = s->file, .error = &wrong };
+
+	options.ignored = is_ignored;
+	options.context_pointer = s;
+	if (s->file->error_count == 0)
+		s->plan = plan_make(s->file, &options, &wrong);
+	call.plan = s->plan;
+	progress_free(s->progress, true);
+	s->progress = NULL;
+	return call_print(&call, stdout, e);
+}
+
 static int solve(struct session *s, struct error *e)
 {
 	struct built built = { .store = s->store, .progress = s->progress, .remote = &s->remote,
 	                       .image = &s->image };
 
 	s->bases = bases_open(s->store, s->progress, &s->remote, s->flags.pull, e);
-	if (!s->bases || read_dockerfile(s, e) < 0 || open_contexts(s, e) < 0 ||
-	    make_plan(s, e) < 0 || perform(s, e) < 0)
+	if (!s->bases || read_dockerfile(s, e) < 0 || open_contexts(s, e) < 0)
+		return error_context(e, "failed to solve");
+	if (s->flags.call)
+		return answer_call(s, e);
+	if (make_plan(s, e) < 0 || perform(s, e) < 0)
 		return error_context(e, "failed to solve");
 	built.bases = s->bases;
 	built.epoch = s->plan->epoch;
@@ -360,13 +382,13 @@ static int build(struct session *s, struct error *e)
 		result = solve(s, e);
 	if (s->progress)
 		report(s, result == 0);
-	if (result == 0)
+	if (result == 0 && !s->flags.call)
 		result = build_result_tell(&s->result, &s->image, e);
 	if (result < 0)
 		return error_context(e, "failed to build");
-	if (s->flags.quiet && !s->flags.no_id)
+	if (s->flags.quiet && !s->flags.no_id && !s->flags.call)
 		puts(digest_format(&s->image.id, id));
-	return 0;
+	return result;
 }
 
 int command_build(int argc, char **argv, struct error *e)
@@ -380,7 +402,7 @@ int command_build(int argc, char **argv, struct error *e)
 	if (result == 0)
 		result = build(&s, e);
 	else if (result > 0)
-		result = 0;
+		result = 0; /* --help has been printed */
 	session_release(&s);
 	return result;
 }

@@ -21,8 +21,18 @@ static const struct command {
 	command_fn *run;
 	const char *help;
 } commands[] = {
+	{ "build", command_build, "Build an image from a Dockerfile" },
+	{ "pull", command_pull, "Download an image from a registry" },
+	{ "push", command_push, "Upload an image to a registry" },
+	{ "login", command_login, "Log in to a registry" },
+	{ "logout", command_logout, "Log out from a registry" },
 	{ "version", command_version, "Show the version of cairn" },
 
+	{ "image build", command_build, NULL },
+	{ "image pull", command_pull, NULL },
+	{ "image push", command_push, NULL },
+	{ "builder build", command_build, NULL },
+	{ "buildx build", command_build, NULL },
 	{ "buildx version", command_version, NULL },
 };
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "builder/excerpt.h"
 #include "builder/safe_text.h"
 
 void report_tail(FILE *out, const char *name, const char *tail)
@@ -12,9 +13,8 @@ void report_tail(FILE *out, const char *name, const char *tail)
 
 void report_place(FILE *out, const struct dockerfile_source *source, int first, int last)
 {
-	(void)last;
-	if (first > 0)
-		fprintf(out, "%s:%d\n", source->name, first);
+	if (first > 0 && source->text)
+		excerpt_print(out, source->name, source->text, source->size, first, last);
 }
 
 void report_findings(FILE *out, const struct finding *finding, size_t count)
