@@ -26,6 +26,8 @@ struct stack {
 	pthread_mutex_t opening; /* guards all below but BUCKET */
 	struct table **tables;
 	int *tars;               /* descriptors of uncompressed tars, -1 until needed */
+	int *pieced;             /* descriptors of files that are in pieces there */
+	size_t pieced_count;
 	bool ready;              /* every table is open */
 
 	pthread_rwlock_t lock;   /* guards BUCKET */
@@ -84,8 +86,11 @@ void stack_free(struct stack *st)
 		if (st->tars[i] >= 0)
 			close(st->tars[i]);
 	}
+	while (st->pieced_count > 0)
+		close(st->pieced[--st->pieced_count]);
 	pthread_mutex_destroy(&st->opening);
 	pthread_rwlock_destroy(&st->lock);
+	free(st->pieced);
 	free(st->layers);
 	free(st->tables);
 	free(st->tars);
@@ -476,6 +481,20 @@ int stack_resolve(struct stack *st, const char *path, bool follow_last, char **r
 
 /* --- content ---------------------------------------------------------------------------------- */
 
+/* A file that is in pieces in its tar, put together in a file of its own. */
+static int expand(struct stack *st, int tar, const struct entry *entry, struct error *e)
+{
+	int *grown = reallocarray(st->pieced, st->pieced_count + 1, sizeof *grown), fd;
+
+	if (!grown)
+		return error_memory(e);
+	st->pieced = grown;
+	fd = layer_expand(st->store, tar, entry, e);
+	if (fd >= 0)
+		st->pieced[st->pieced_count++] = fd;
+	return fd;
+}
+
 int stack_content(struct stack *st, const struct found *found, struct content *content,
                   struct error *e)
 {
@@ -490,11 +509,11 @@ int stack_content(struct stack *st, const struct found *found, struct content *c
 	}
 	if (*tar < 0)
 		*tar = layer_open_tar(st->store, &st->layers[found->layer], e);
-	pthread_mutex_unlock(&st->opening);
-	if (*tar < 0)
-		return -1;
 	*content = (struct content){ .fd = *tar, .offset = found->entry.offset };
-	return 0;
+	if (*tar >= 0 && content->offset < 0)
+		*content = (struct content){ .fd = expand(st, *tar, &found->entry, e) };
+	pthread_mutex_unlock(&st->opening);
+	return content->fd < 0 ? -1 : 0;
 }
 
 char *stack_read(struct stack *st, const char *path, size_t limit, size_t *size, struct error *e)
