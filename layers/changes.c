@@ -381,10 +381,13 @@ static int visit(struct walk *w, const char *name, struct error *e)
 static int begin(struct walk *w, int upper, struct error *e)
 {
 	struct level root = { .fd = -1, .written = true };
+	struct stat st;
 
 	root.fd = openat(upper, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (root.fd < 0)
+	if (root.fd < 0 || fstat(root.fd, &st) < 0)
 		return error_errno(e, "open the upper folder");
+	root.device = st.st_dev;
+	root.inode = st.st_ino;
 	if (names_read(&root.names, root.fd, "/", e) < 0 || push(w, &root, e) < 0) {
 		level_release(&root);
 		return -1;

@@ -482,7 +482,7 @@ static int add_path(const struct index *x, struct heirs *heirs, size_t from, siz
                     struct table_writer *w, struct error *e)
 {
 	struct entry entry = { .type = ENTRY_WHITEOUT, .mode = 0755 }, other;
-	bool whiteout = false, opaque = false, is_there = false;
+	bool whiteout = false, opaque = false, is_there = false, had_file = false;
 	uint64_t place = 0;
 
 	for (size_t i = from; i < to; i++) {
@@ -491,6 +491,7 @@ static int add_path(const struct index *x, struct heirs *heirs, size_t from, siz
 		if (result < 0)
 			return -1;
 		get(x, x->place[i], &other);
+		had_file |= !is_mark(&other) && other.type != ENTRY_DIR;
 		if (result > 0 && is_mark(&other)) {
 			whiteout |= other.type == ENTRY_WHITEOUT;
 			opaque |= other.type == ENTRY_OPAQUE;
@@ -505,8 +506,8 @@ static int add_path(const struct index *x, struct heirs *heirs, size_t from, siz
 	if (is_there && entry.type == ENTRY_HARDLINK)
 		return resolve_link(x, heirs, place, &entry, w, e) < 0 ? -1 : table_add(w, &entry, e);
 	entry.path = path_at(x, from);
-	/* A directory deleted and made again, or one with the mark, shows nothing of lower ones. */
-	if (entry.type == ENTRY_DIR && (whiteout || opaque))
+	/* A directory deleted, or replaced by a file, and made again shows nothing of lower ones. */
+	if (entry.type == ENTRY_DIR && (whiteout || opaque || had_file))
 		entry.type = ENTRY_OPAQUE;
 	if (!is_there && (opaque || (to < x->count && path_is_below(path_at(x, to), entry.path))))
 		entry.type = ENTRY_OPAQUE;

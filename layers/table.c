@@ -132,8 +132,8 @@ static int grow(void **array, size_t *capacity, size_t wanted, size_t item, stru
 	return 0;
 }
 
-/* Does PATH's parent have an entry? Sorted as they come, it must be among the directories that
- * the path before lies in. Remembers PATH as one of them when it is a directory itself. */
+/* Does ENTRY's parent have an entry? Sorted as they come, it must be among the directories that
+ * the path before lies in. Remembers ENTRY as one of them when it is a directory itself. */
 static int note_parent(struct table_writer *w, const struct entry *entry, struct error *e)
 {
 	const char *slash = strrchr(entry->path, '/');
@@ -147,6 +147,8 @@ static int note_parent(struct table_writer *w, const struct entry *entry, struct
 			break;
 		w->dir_count--;
 	}
+	if (entry->type == ENTRY_WHITEOUT)
+		w->needs_below = true;
 	if (parent > 0 && (w->dir_count == 0 || w->dirs[w->dir_count - 1] != parent))
 		w->needs_below = true;
 	if ((entry->type != ENTRY_DIR && entry->type != ENTRY_OPAQUE) || length == 0)
@@ -190,7 +192,8 @@ int table_commit(struct table_writer *w, const struct digest *diff_id, int64_t t
 	char name[DIGEST_HEX + 1];
 	int result = 0;
 
-	fwrite(w->places, sizeof *w->places, w->count, w->file);
+	if (w->count > 0)
+		fwrite(w->places, sizeof *w->places, w->count, w->file);
 	if (fflush(w->file) != 0 || ferror(w->file) ||
 	    pwrite(fileno(w->file), &header, sizeof header, 0) != sizeof header) {
 		error_errno(e, "write the table in %s/tmp", store_path(w->store));

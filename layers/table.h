@@ -81,7 +81,8 @@ size_t table_count(const struct table *t);
 int64_t table_tar_size(const struct table *t);
 
 /* Does the tree of this layer depend on the layers below it: because there is an entry whose
- * directory has none, or a hard link to a file that is not here (table_set_needs_below)? */
+ * directory has none, a whiteout, or a hard link to a file that is not here
+ * (table_set_needs_below)? */
 bool table_needs_below(const struct table *t);
 
 /* Entry I; its pointers are lent for as long as the table is open. A record that is damaged reads

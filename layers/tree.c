@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "layers/implied.h"
 #include "layers/scope.h"
 #include "layers/unpack.h"
 
@@ -19,7 +20,7 @@ static int stack_under(struct store *s, struct stack *stack, size_t below, struc
 	*under = NULL;
 	if (!layers)
 		return error_memory(e);
-	if (!stack || below == 0)
+	if (!stack)
 		return 0;
 	for (size_t i = 0; i < below; i++)
 		layers[i] = *stack_layer(stack, i);
@@ -49,7 +50,7 @@ static int add_implied(struct sha256 *hash, const struct table *table, struct st
 			continue;
 		*slash = '\0';
 		if (table_find(table, path) < 0) {
-			result = unpack_implied_dir(under, path, &implied, e);
+			result = implied_dir(table, under, path, &implied, e);
 			if (result == 0)
 				add_entry(hash, &implied);
 		}
@@ -83,13 +84,15 @@ static int context_of(const struct table *table, struct stack *under, struct dig
 		}
 		free(last);
 		last = path;
-		if (entry.type != ENTRY_HARDLINK || !under || table_find(table, entry.link) >= 0)
+		if (!under || (entry.type != ENTRY_WHITEOUT &&
+		               (entry.type != ENTRY_HARDLINK || table_find(table, entry.link) >= 0)))
 			continue;
-		int result = stack_lookup(under, entry.link, &found, e);
+		int result = stack_lookup(under, entry.link ? entry.link : entry.path, &found, e);
 
 		if (result < 0)
 			return -1;
-		if (result > 0) {
+		sha256_add(&hash, &result, sizeof result);
+		if (result > 0 && entry.type == ENTRY_HARDLINK) {
 			add_entry(&hash, &found.entry);
 			sha256_add(&hash, &found.entry.digest, sizeof found.entry.digest);
 		}

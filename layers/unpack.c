@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "layers/archive.h"
+#include "layers/implied.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 #include "layers/tarball.h"
@@ -87,8 +88,9 @@ static int go_to(struct unpack *u, const char *path, size_t size, struct error *
 {
 	char name[NAME_MAX + 1];
 
-	if (u->dir_size > size || memcmp(u->dir_path, path, u->dir_size) != 0 ||
-	    (u->dir_size > 0 && u->dir_size < size && path[u->dir_size] != '/'))
+	if (u->dir_size > 0 &&
+	    (u->dir_size > size || memcmp(u->dir_path, path, u->dir_size) != 0 ||
+	     (u->dir_size < size && path[u->dir_size] != '/')))
 		leave(u);
 	if (size + 1 > u->dir_capacity) {
 		char *grown = realloc(u->dir_path, 2 * (size + 1));
@@ -361,8 +363,22 @@ static int make_device(struct unpack *u, const char *name, const struct entry *e
 	return set_metadata_at(u, name, entry, e);
 }
 
-/* Directories, links, pipes, devices and whiteouts: what has no content. A whiteout in an opaque
- * directory hides nothing, and overlayfs would list it. */
+/* Where there is nothing to hide, in an opaque directory or in one that is of this layer alone,
+ * overlayfs would list the whiteout itself as a file that cannot be opened (H092, H093). */
+static int make_whiteout(struct unpack *u, const char *name, const struct entry *entry,
+                         const char *opaque, struct error *e)
+{
+	struct found found;
+	int hides = u->under ? stack_lookup(u->under, entry->path, &found, e) : 1;
+
+	if (hides <= 0 || (opaque && path_is_below(entry->path, opaque)))
+		return hides < 0 ? -1 : 0;
+	if (mknodat(u->dir, name, S_IFCHR, makedev(0, 0)) < 0)
+		return unpack_failed(e, entry->path);
+	return 0;
+}
+
+/* Directories, links, pipes, devices and whiteouts: what has no content. */
 static int make_node(struct unpack *u, const struct entry *entry, const char *opaque,
                      struct error *e)
 {
@@ -382,11 +398,7 @@ static int make_node(struct unpack *u, const struct entry *entry, const char *op
 		result = mkfifoat(u->dir, name, 0600);
 		break;
 	case ENTRY_WHITEOUT:
-		if (opaque && path_is_below(entry->path, opaque))
-			return 0;
-		if (mknodat(u->dir, name, S_IFCHR, makedev(0, 0)) < 0)
-			return unpack_failed(e, entry->path);
-		return 0;
+		return make_whiteout(u, name, entry, opaque, e);
 	default:
 		return make_device(u, name, entry, e);
 	}
@@ -496,19 +508,6 @@ static int finish_dir(struct unpack *u, const struct entry *entry, struct error 
 	return set_metadata(u, fd, entry, e);
 }
 
-int unpack_implied_dir(struct stack *under, const char *path, struct entry *entry, struct error *e)
-{
-	struct found found;
-	int result = under ? stack_lookup(under, path, &found, e) : 0;
-
-	*entry = (struct entry){ .path = path, .type = ENTRY_DIR, .mode = 0755 };
-	if (result > 0 && found.entry.type == ENTRY_DIR) {
-		*entry = found.entry;
-		entry->path = path;
-	}
-	return result < 0 ? -1 : 0;
-}
-
 static int finish_dirs(struct unpack *u, struct error *e)
 {
 	struct entry root = { .path = "", .mode = 0755 }, entry;
@@ -517,7 +516,7 @@ static int finish_dirs(struct unpack *u, struct error *e)
 		char *path = u->implied[u->implied_count - 1];
 		struct entry implied;
 
-		if (unpack_implied_dir(u->under, path, &implied, e) < 0 || finish_dir(u, &implied, e) < 0)
+		if (implied_dir(u->table, u->under, path, &implied, e) < 0 || finish_dir(u, &implied, e) < 0)
 			return -1;
 		free(path);
 		u->implied_count--;

@@ -11,8 +11,3 @@
 /* UNDER are the layers below, or NULL. ROOT is the directory to fill. */
 int unpack(struct store *s, const struct layer *layer, const struct table *table,
            struct stack *under, const struct tree_rules *rules, int root, struct error *e);
-
-/* What a directory is like that a layer only implies: as it is in UNDER (its pointers are lent),
- * else 0755 root's. */
-int unpack_implied_dir(struct stack *under, const char *path, struct entry *entry,
-                       struct error *e);
