@@ -5,12 +5,14 @@
  *     tool STORE unpack TAR...          prints the tree of each
  *     tool STORE changes UPPER TAR...   what changed over these layers; prints diff_id and blob
  *     tool STORE write UPPER            the same over nothing
+ *     tool STORE again BLOB             unpacks a plain layer that the store has already
  *     tool STORE entries FILE           what archive_open finds in a file
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "layers/archive.h"
@@ -84,17 +86,21 @@ static int list(struct store *s, const struct layer *layer, struct error *e)
 static int unpack_all(struct store *s, const struct layer *layers, size_t count, struct error *e)
 {
 	struct stack *stack = stack_new(s, layers, count, NULL, NULL, e);
-	char path[128];
+	char path[TREE_PATH];
 
 	if (!stack)
 		return -1;
-	for (size_t i = 0; i < count; i++) {
-		if (tree_make(s, &layers[i], stack, i, &rules, path, e) < 0)
+	/* A second time when all are where they stay. */
+	for (size_t i = 0; i < 2 * count; i++) {
+		if (i == count && store_flush(s, e) < 0)
 			return -1;
-		printf("%s/%s\n", store_path(s), path);
+		if (tree_make(s, &layers[i % count], stack, i % count, &rules, path, e) < 0)
+			return -1;
+		if (i >= count)
+			printf("%s/%s\n", store_path(s), path);
 	}
 	stack_free(stack);
-	return store_flush(s, e);
+	return 0;
 }
 
 static int changes(struct store *s, const char *upper, const struct layer *layers, size_t count,
@@ -153,6 +159,22 @@ static int entries(const char *path, struct error *e)
 	return result;
 }
 
+static int again(struct store *s, const char *blob, struct error *e)
+{
+	struct layer layer = { .compression = COMPRESSION_NONE };
+	char text[DIGEST_TEXT];
+	struct stat st;
+
+	if (stat(blob, &st) < 0)
+		return error_errno(e, "stat %s", blob);
+	snprintf(text, sizeof text, "sha256:%s", strrchr(blob, '/') + 1);
+	if (digest_parse(text, &layer.blob, e) < 0)
+		return -1;
+	layer.diff_id = layer.blob;
+	layer.blob_size = st.st_size;
+	return unpack_all(s, &layer, 1, e);
+}
+
 static int run(struct store *s, int argc, char **argv, struct error *e)
 {
 	const char *what = argv[2];
@@ -162,6 +184,8 @@ static int run(struct store *s, int argc, char **argv, struct error *e)
 
 	if (strcmp(what, "entries") == 0)
 		return entries(argv[3], e);
+	if (strcmp(what, "again") == 0)
+		return again(s, argv[3], e);
 	for (size_t i = 0; i < count; i++) {
 		char text[DIGEST_TEXT];
 
