@@ -144,7 +144,8 @@ static int open_contexts(struct session *s, struct error *e)
 		return error_memory(e);
 	c = new_context(s, NULL);
 	if (s->place.folder) {
-		c->context = context_open(s->store, s->place.folder, s->source.ignore, e);
+		c->context = context_open(s->place.temporary ? NULL : s->store, s->place.folder,
+		                          s->source.ignore, e);
 		s->source.ignore = NULL;
 	} else {
 		c->context = context_empty(s->store, e);
@@ -335,7 +336,7 @@ static int begin(struct session *s, struct error *e)
 	interrupt_catch(build_cancel);
 	for (size_t i = 0; i < f->warnings.count; i++)
 		progress_warn(s->progress, f->warnings.item[i]);
-	return context_source_open(f->context, f->file, s->store, &s->remote, &s->place, e);
+	return context_source_open(f->context, f->file, s->store, &s->place, e);
 }
 
 static void report(struct session *s, bool succeeded)

@@ -32,7 +32,8 @@ static struct context *context_new(const char *path, struct error *e)
 	return c;
 }
 
-struct context *context_of_folder(int root, const char *name, struct error *e)
+/* ROOT is given away. */
+static struct context *context_of_folder(int root, const char *name, struct error *e)
 {
 	auto_close int fd = root;
 	struct context *c = context_new(name, e);

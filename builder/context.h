@@ -33,12 +33,10 @@
 struct context;
 struct context_file; /* lent by its context until that is closed */
 
-/* The folder PATH. IGNORE (may be NULL) is given away. S keeps the index. */
+/* The folder PATH. IGNORE (may be NULL) is given away. S keeps the index; NULL: a folder that was made
+ * for this build only has none. */
 struct context *context_open(struct store *s, const char *path, struct ignore *ignore,
                              struct error *e);
-/* A folder made for this build only, open as ROOT (given away): there is no index. NAME is what
- * messages call it. */
-struct context *context_of_folder(int root, const char *name, struct error *e);
 /* No folder at all: every look-up says that the context is empty (a Dockerfile on stdin). */
 struct context *context_empty(struct store *s, struct error *e);
 

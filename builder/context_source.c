@@ -1,13 +1,18 @@
 #include "builder/context_source.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "builder/dockerfile_source.h"
+#include "builder/download.h"
+#include "builder/tar_context.h"
+#include "layers/blob.h"
+#include "layers/scope.h"
 #include "parser/dockerfile.h"
-#include "registry/http.h"
 
 /* "https://host/x.git", "git@host:x", "git://..", and a fragment: a repository. */
 static bool is_git(const char *text)
@@ -25,54 +30,71 @@ static bool is_url(const char *text)
 	return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
 }
 
-/* Archives begin with what no Dockerfile begins with; a plain tar has its mark at byte 257. */
-static bool is_archive(const char *bytes, size_t size)
+/* The path of what T names, which the rest of a build goes by. */
+static char *path_of(const struct store_temp *t, struct error *e)
 {
-	static const struct {
-		const char *magic;
-		size_t size;
-	} kinds[] = {
-		{ "\x1f\x8b", 2 }, { "BZh", 3 }, { "\xfd" "7zXZ", 5 }, { "\x28\xb5\x2f\xfd", 4 },
-	};
+	char link[32], path[PATH_MAX];
+	auto_close int fd = openat(t->dir, t->name, O_PATH | O_CLOEXEC);
+	ssize_t size;
+	char *copy;
 
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (size > kinds[i].size && memcmp(bytes, kinds[i].magic, kinds[i].size) == 0)
-			return true;
-	return size >= 512 && memcmp(bytes + 257, "ustar", 5) == 0;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	size = fd < 0 ? -1 : readlink(link, path, sizeof path);
+	if (size < 0 || size == sizeof path) {
+		error_errno(e, "the context");
+		return NULL;
+	}
+	copy = strndup(path, (size_t)size);
+	if (!copy)
+		error_memory(e);
+	return copy;
 }
 
-/* What came as a stream. BYTES are given away. */
-static int take_stream(struct context_source *place, char *bytes, size_t size, struct error *e)
+/* What came as a stream, now the file FD: an archive, or a Dockerfile. */
+static int take_stream(struct store *s, struct context_source *place, int fd, struct error *e)
 {
-	if (is_archive(bytes, size)) {
-		free(bytes);
-		return error_set(e, ERROR_UNSUPPORTED, "a context that is an archive is not supported "
-		                 "yet: unpack it and name the folder");
+	int unpacked = tar_context_unpack(s, fd, &place->temp, e);
+	struct stat st;
+
+	if (unpacked < 0)
+		return -1;
+	if (unpacked) {
+		place->temporary = 1;
+		place->folder = path_of(&place->temp, e);
+		return place->folder ? 0 : -1;
 	}
-	place->dockerfile = bytes;
-	place->dockerfile_size = size;
+	if (fstat(fd, &st) < 0)
+		return error_errno(e, "the context");
+	if (st.st_size > DOCKERFILE_SIZE_MAX)
+		return error_set(e, ERROR_INPUT, "what came as the context is neither an archive nor a "
+		                 "Dockerfile");
+	place->dockerfile = malloc((size_t)st.st_size + 1);
+	if (!place->dockerfile)
+		return error_memory(e);
+	if (pread(fd, place->dockerfile, (size_t)st.st_size, 0) != st.st_size)
+		return error_errno(e, "the context");
+	place->dockerfile[st.st_size] = '\0';
+	place->dockerfile_size = (size_t)st.st_size;
 	return 0;
 }
 
-static int from_url(const char *url, struct remote *r, struct context_source *place,
+static int from_stdin(struct store *s, struct context_source *place, struct error *e)
+{
+	auto_close int fd = tar_context_spool(s, STDIN_FILENO, e);
+
+	return fd < 0 ? -1 : take_stream(s, place, fd, e);
+}
+
+static int from_url(const char *url, struct store *s, struct context_source *place,
                     struct error *e)
 {
-	struct http_request q = HTTP_REQUEST("GET", url);
-	struct http_response answer = { 0 };
-	struct auth *auth = remote_auth(r, e);
-	int result;
+	struct download d;
+	auto_close int fd = -1;
 
-	q.limit = DOCKERFILE_SIZE_MAX;
-	if (!auth || http_send(auth_http(auth), &q, &answer, e) < 0)
+	if (download(s, url, NULL, NULL, NULL, NULL, &d, e) < 0)
 		return -1;
-	if (answer.status == 200) {
-		result = take_stream(place, answer.body, answer.body_size, e);
-		answer.body = NULL;
-	} else {
-		result = error_set(e, ERROR_NETWORK, "%s: status %d", answer.url, answer.status);
-	}
-	http_release(&answer);
-	return result;
+	fd = blob_open(s, &d.digest, d.size, e);
+	return fd < 0 ? -1 : take_stream(s, place, fd, e);
 }
 
 static int from_folder(const char *path, struct context_source *place, struct error *e)
@@ -88,25 +110,20 @@ static int from_folder(const char *path, struct context_source *place, struct er
 	return place->folder ? 0 : error_memory(e);
 }
 
-int context_source_open(const char *text, const char *file, struct store *s, struct remote *r,
+int context_source_open(const char *text, const char *file, struct store *s,
                         struct context_source *place, struct error *e)
 {
-	char *bytes;
-	size_t size;
-
-	(void)s;
 	*place = (struct context_source){ 0 };
 	if (strcmp(text, "-") == 0) {
 		if (file && strcmp(file, "-") == 0)
 			return error_set(e, ERROR_INPUT, "invalid argument: can't use stdin for both "
 			                 "build context and dockerfile");
-		bytes = stdin_read(DOCKERFILE_SIZE_MAX, &size, e);
-		return bytes ? take_stream(place, bytes, size, e) : -1;
+		return from_stdin(s, place, e);
 	}
 	if (is_git(text))
 		return error_set(e, ERROR_UNSUPPORTED, "a context that is a git repository is not "
 		                 "supported yet: clone it and name the folder");
-	return is_url(text) ? from_url(text, r, place, e) : from_folder(text, place, e);
+	return is_url(text) ? from_url(text, s, place, e) : from_folder(text, place, e);
 }
 
 void context_source_release(struct context_source *place)

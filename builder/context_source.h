@@ -6,7 +6,6 @@
 #pragma once
 #include <stddef.h>
 
-#include "builder/remote.h"
 #include "layers/error.h"
 #include "layers/store.h"
 
@@ -20,6 +19,6 @@ struct context_source {
 
 /* TEXT is the argument; FILE is -f, which may need standard input for itself. PLACE needs
  * context_source_release in every case. */
-int context_source_open(const char *text, const char *file, struct store *s, struct remote *r,
+int context_source_open(const char *text, const char *file, struct store *s,
                         struct context_source *place, struct error *e);
 void context_source_release(struct context_source *place);

@@ -138,7 +138,9 @@ static char *reason(struct selection *c, const char *path)
 	char *text = NULL;
 	int size;
 
-	if (rule && !rule->exception) {
+	if (!c->world->from && context_root(c->world->context) < 0) {
+		size = asprintf(&text, ": the build has no context, only a Dockerfile");
+	} else if (rule && !rule->exception) {
 		size = asprintf(&text, ": excluded by line %d of .dockerignore (%s)", rule->line, rule->text);
 	} else if (origin_find(c, path, false, &p, &ignored) > 0 && p.entry.type == ENTRY_SYMLINK) {
 		size = asprintf(&text, ": it is a link to %s, which is not there", p.entry.link);

@@ -105,6 +105,56 @@ static inline void put(struct fixture *f, const char *path, const char *text, mo
 	free(parent);
 }
 
+/* --- archives --------------------------------------------------------------------------------------- */
+
+/* A member: '0' file (TEXT is its content), '1' hard link and '2' symlink (to TEXT), '5' folder. */
+struct tar_member {
+	const char *name;
+	char type;
+	const char *text;
+	unsigned mode, uid;
+};
+
+static inline void write_member(int fd, const struct tar_member *m)
+{
+	size_t size = m->type == '0' && m->text ? strlen(m->text) : 0;
+	unsigned char block[512] = { 0 }, padding[512] = { 0 };
+	unsigned sum = 8 * ' ';
+
+	strncpy((char *)block, m->name, 99);
+	snprintf((char *)block + 100, 8, "%07o", m->mode ? m->mode & 07777 : 0644);
+	snprintf((char *)block + 108, 8, "%07o", m->uid & 07777);
+	snprintf((char *)block + 116, 8, "%07o", m->uid & 07777);
+	snprintf((char *)block + 124, 12, "%011o", (unsigned)size);
+	snprintf((char *)block + 136, 12, "%011o", 1700000000);
+	memset(block + 148, ' ', 8);
+	block[156] = (unsigned char)m->type;
+	if (m->type == '1' || m->type == '2')
+		strncpy((char *)block + 157, m->text, 99);
+	memcpy(block + 257, "ustar\00000", 8);
+	for (size_t i = 0; i < 512; i++)
+		sum += i < 148 || i >= 156 ? block[i] : 0;
+	snprintf((char *)block + 148, 8, "%06o", sum);
+	assert_int_equal(write(fd, block, 512), 512);
+	if (size > 0) {
+		assert_int_equal(write(fd, m->text, size), size);
+		assert_int_equal(write(fd, padding, -size % 512), -size % 512);
+	}
+}
+
+static inline void write_tar(struct fixture *f, const char *name, const struct tar_member *m)
+{
+	int fd = openat(f->dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	char end[1024] = { 0 };
+
+	for (; m->name; m++)
+		write_member(fd, m);
+	assert_int_equal(write(fd, end, sizeof end), sizeof end);
+	close(fd);
+}
+
+/* --- layers ----------------------------------------------------------------------------------------- */
+
 static inline void describe_entry(FILE *out, const struct entry *entry, const char *text)
 {
 	static const char letters[] = "fdlhcbpwo";
