@@ -9,7 +9,7 @@
 /* A registry that was just started may need a moment; one that is not there should be told soon. */
 #define ROUNDS 3
 
-/* 1: HOST answers under SCHEME; 0: not as one that speaks it; -1 and E: not at all. */
+/* 1: HOST answers under SCHEME; 0: it speaks another; -1 and E: it does not answer, or not us. */
 static int try(struct http *h, const char *scheme, const char *host, struct challenge *c,
                struct error *e)
 {
@@ -24,12 +24,11 @@ static int try(struct http *h, const char *scheme, const char *host, struct chal
 	}
 	q.url = url;
 	q.attempts = 1;
+	e->kind = ERROR_NETWORK;
 	if (http_send(h, &q, &r, e) < 0)
 		return -1;
 	/* What servers say to plain bytes at the port where they want TLS. */
 	result = strcmp(scheme, "http") != 0 || r.status != 400;
-	if (!result)
-		error_set(e, ERROR_NETWORK, "%s wants https, and then does not speak it", host);
 	if (result && r.status == 401 && challenge_read(&r, c, e) < 0)
 		result = -1;
 	http_release(&r);
@@ -43,18 +42,17 @@ char *endpoint_find(struct http *h, const char *host, struct challenge *c, struc
 	char *base;
 
 	for (unsigned round = 1; !found; round++) {
-		struct error later;
-		int first = try(h, scheme[0], host, c, e);
+		struct error second;
+		int first = try(h, is = scheme[0], host, c, e);
 
 		found = first > 0;
-		is = scheme[0];
-		if (!found && e->kind == ERROR_CANCELLED)
-			return NULL;
-		if (!found && try(h, scheme[1], host, c, first < 0 ? &later : e) > 0) {
-			found = true;
-			is = scheme[1];
-		}
-		if (!found && (round == ROUNDS || http_pause(h, round, NULL, e) < 0))
+		if (!found && e->kind != ERROR_CANCELLED)
+			found = try(h, is = scheme[1], host, c, &second) > 0;
+		/* Of two failures the one that says more: a certificate, rather than a broken pipe. */
+		if (!found && e->kind != ERROR_CANCELLED && (first == 0 || second.kind != ERROR_NETWORK))
+			*e = second;
+		if (!found && (e->kind != ERROR_NETWORK || round == ROUNDS ||
+		               http_pause(h, round, NULL, e) < 0))
 			return NULL;
 	}
 	if (asprintf(&base, "%s://%s", is, host) < 0) {

@@ -90,9 +90,9 @@ struct http_request {
 	{ .method = (what), .url = (where), .fd = -1, .body_size = -1 }
 
 /* Perform Q. Any status is an answer: returns 0 and R, whose owner calls http_release; -1 and E
- * when there was none (ERROR_NETWORK), when it was too large (ERROR_CORRUPT), or when a rule above
- * forbids to go on (ERROR_DENIED). E names the host and what failed, never a query, for it may hold
- * a signature. */
+ * when there was none (ERROR_NETWORK; ERROR_INPUT where another attempt would not help: a wrong
+ * certificate), when it was too large (ERROR_CORRUPT), or when a rule above forbids to go on
+ * (ERROR_DENIED). E names the host and what failed, never a query: it may hold a signature. */
 int http_send(struct http *h, const struct http_request *q, struct http_response *r,
               struct error *e);
 void http_release(struct http_response *r);

@@ -88,6 +88,7 @@ int registry_manifest_digest(struct registry *r, const char *which, struct diges
 	struct error ignored;
 	struct http_response a;
 	const char *said;
+	int result = 0;
 
 	memset(d, 0, sizeof *d);
 	if (!url)
@@ -99,9 +100,9 @@ int registry_manifest_digest(struct registry *r, const char *which, struct diges
 	if (a.status == 200 && said && digest_parse(said, d, &ignored) < 0)
 		memset(d, 0, sizeof *d);
 	if (a.status != 200)
-		answer_error(&a, e);
+		result = answer_error(&a, e);
 	http_release(&a);
-	return a.status == 200 ? 0 : session_about(r, which, e);
+	return result < 0 ? session_about(r, which, e) : 0;
 }
 
 int registry_put_manifest(struct registry *r, const char *which, const char *media_type,

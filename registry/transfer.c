@@ -508,7 +508,7 @@ static enum transfer_end judge(CURLcode code, struct exchange *x, const char *te
 		return TRANSFER_BROKEN;
 	if (!text[0])
 		text = curl.easy_strerror(code);
-	error_set(x->error, ERROR_NETWORK, "%s%s", text,
+	error_set(x->error, is_worth_repeating(code) ? ERROR_NETWORK : ERROR_INPUT, "%s%s", text,
 	          strstr(text, "not yet valid") || strstr(text, "expired") ? clock : "");
 	return is_worth_repeating(code) ? TRANSFER_BROKEN : TRANSFER_FAILED;
 }

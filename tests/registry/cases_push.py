@@ -1,0 +1,282 @@
+"""Pushing: to registries as they are."""
+import socket
+from suite import *
+
+
+def arrived(r, img, repository="a/b", tag="1"):
+    equal(r.manifests.get((repository, tag)), (MANIFEST, img.manifest), "manifest")
+    for b in img.layers + [img.config]:
+        equal(r.blobs.get(digest(b)), b, "blob")
+
+
+@case("blobs go first, each once, the manifest last; a second push sends nothing")
+def _():
+    r = registry()
+    img = image(b"a" * 100000, b"b" * 70000, b"a" * 100000, b"")
+    push(f"{r.name}/a/b:1", img).ok().says(f"pushed {img.digest}")
+    arrived(r, img)
+    equal(r.log[-1].method + " " + r.log[-1].path, "PUT /v2/a/b/manifests/1")
+    equal(len(r.seen("PUT", "/blobs/")), 4, "uploads")
+    equal(len(r.seen(part="/manifests/")), 1, "requests for the manifest")
+    for q in r.seen("PUT"):
+        equal((q.headers.get("Expect"), q.headers.get("Transfer-Encoding")), (None, None))
+        check(q.headers.get("Content-Length") is not None, "no length")
+    r.log.clear()
+    push(f"{r.name}/a/b:2", img).ok()
+    equal(sorted({q.method for q in r.log}), ["GET", "HEAD", "PUT"])
+    equal(len(r.seen("PUT")), 1, "PUTs of the second push")
+
+
+@case("a Location may have any form, and its query comes back as it was")
+def _():
+    for form, want in (("http://{}/up?_state=a%2Fb%3d", "/up?_state=a%2Fb%3d&digest="), ("/up?a=1&b=%20", "/up?a=1&b=%20&digest="),
+                       ("/up", "/up?digest="), ("up/x", "/v2/a/b/blobs/uploads/up/x?digest="),
+                       ("../up", "/v2/a/b/blobs/up?digest="), ("//{}/up", "/up?digest="), ("/up?x#frag", "/up?x&digest=")):
+        r = registry()
+        img = image()
+        def hook(q):
+            if q.method == "POST":
+                return q.answer(202, headers={"Location": form.format(r.name)})
+            if q.method == "PUT" and "/manifests/" not in q.url:
+                data = q.read()
+                check(q.url == want + digest(data).replace(":", "%3A"), f"{form}: {q.url}")
+                r.blobs[digest(data)] = data
+                return q.answer(201)
+        r.hook = hook
+        push(f"{r.name}/a/b:1", img).ok()
+        arrived(r, img)
+    r = registry()
+    r.hook = lambda q: q.method == "POST" and q.answer(202)
+    push(f"{r.name}/a/b:1", image()).fails("does not say where to send the blob")
+
+
+@case("an upload that is sent elsewhere takes no credentials along")
+def _():
+    a, b = registry(basic=("user", "s3cret")), registry("127.0.0.2")
+    login_for(a, b)
+    img = image()
+    def take(q):
+        data = q.read()
+        a.blobs[digest(data)] = data
+        return q.answer(201)
+    b.hook = take
+    a.hook = lambda q: (q.method == "POST" and not a.challenge(q) and
+                        q.answer(202, headers={"Location": b.url + "/up?X-Amz-Signature=s3cret"}))
+    push(f"{a.name}/a/b:1", img).ok()
+    arrived(a, img)
+    equal({q.authorization for q in b.log}, {None}, "authorizations")
+
+
+@case("an upload that is redirected is sent again in full, without credentials")
+def _():
+    a, b = registry(basic=("user", "s3cret")), registry("127.0.0.2")
+    login_for(a, b)
+    img = image(b"x" * 3000000)
+    def take(q):
+        data = q.read()
+        a.blobs[digest(data)] = data
+        return q.answer(201)
+    b.hook = take
+    a.hook = lambda q: (q.method == "PUT" and "/uploads/" in q.url and not a.challenge(q) and
+                        q.answer(307, headers={"Location": b.url + "/up"}))
+    push(f"{a.name}/a/b:1", img).ok()
+    arrived(a, img)
+    equal({q.authorization for q in b.log}, {None}, "authorizations")
+
+
+@case("an upload is not sent to an internal address, nor from https to http")
+def _():
+    a = registry()
+    a.hook = lambda q: q.method == "POST" and q.answer(202, headers={"Location": "http://169.254.169.254/up"})
+    push(f"{a.name}/a/b:1", image()).fails("internal address")
+    a, b = registry(tls=tls()), registry()
+    trust(a)
+    a.hook = lambda q: q.method == "POST" and q.answer(202, headers={"Location": b.url + "/up"})
+    push(f"{a.name}/a/b:1", image()).fails("not encrypted")
+    equal(b.log, [])
+
+
+@case("an upload that breaks begins anew with another POST")
+def _():
+    for at in (0, 1, 100000, 2999999):
+        r = registry()
+        img = image(b"x" * 3000000)
+        bad = first(2, "/uploads/", method="PUT")
+        def hook(q):
+            if q.method == "POST":  # on a connection that it had used before libcurl repeats by itself
+                r.uploads[f"u{id(q)}"] = b""
+                return q.answer(202, headers={"Location": f"/v2/a/b/blobs/uploads/u{id(q)}", "Connection": "close"})
+            if bad(q):
+                q.handler.rfile.read(min(at, int(q.headers["Content-Length"])))
+                return q.reset()
+        r.hook = hook
+        push(f"{r.name}/a/b:1", img).ok()
+        arrived(r, img)
+        equal(len(r.seen("POST")), 4, "POSTs")
+
+
+@case("an upload that fails for a moment, or is forgotten, begins anew")
+def _():
+    for status, code in ((500, "UNKNOWN"), (503, "UNAVAILABLE"), (429, "TOOMANYREQUESTS"), (404, "BLOB_UPLOAD_UNKNOWN"),
+                         (416, "BLOB_UPLOAD_INVALID"), (400, "BLOB_UPLOAD_INVALID")):
+        r = registry()
+        img = image()
+        bad = first(1, "/uploads/", method="PUT")
+        r.hook = lambda q: bad(q) and q.error(status, code)
+        push(f"{r.name}/a/b:1", img).ok()
+        arrived(r, img)
+
+
+@case("what is refused for good is not sent again")
+def _():
+    for status, code, why in ((413, "SIZE", "too large"), (400, "DIGEST_INVALID", "DIGEST_INVALID"), (403, "DENIED", "403")):
+        r = registry()
+        r.hook = lambda q: q.method == "PUT" and "/uploads/" in q.url and q.error(status, code)
+        push(f"{r.name}/a/b:1", Image([])).fails(why)
+        equal(len(r.seen("PUT")), 1, "PUTs")
+
+
+@case("a refusal that comes before all is sent is understood")
+def _():
+    r = registry()
+    body = b'{"errors":[{"code":"DENIED","message":"quota"}]}'
+    r.hook = lambda q: (q.method == "PUT" and "/uploads/" in q.url and int(q.headers["Content-Length"]) > 1 << 20 and
+                        q.raw(b"HTTP/1.1 403 No\r\nContent-Length: %d\r\n\r\n" % len(body) + body))
+    push(f"{r.name}/a/b:1", image(b"x" * (20 << 20))).fails()
+
+
+@case("a registry that takes no PUT with a body gets one PATCH")
+def _():
+    for refusal in ((405, "UNSUPPORTED"), (415, ""), (501, ""), (404, "")):
+        for after in (201, 202, 204):
+            r = registry()
+            img = image()
+            def hook(q):
+                if q.method == "PUT" and "/uploads/" in q.url and q.headers["Content-Length"] != "0":
+                    return q.error(*refusal)
+                if q.method == "PATCH":
+                    r.uploads[q.path.rpartition("/")[2]] = q.read()
+                    return q.answer(after)  # no new Location: the old one goes on
+            r.hook = hook
+            push(f"{r.name}/a/b:1", img).ok()
+            arrived(r, img)
+            equal(len(r.seen("PATCH")), 3, "PATCHes")
+
+
+@case("a layer of a neighbour is mounted; where that is refused it is sent")
+def _():
+    img = image()
+    layers = len(img.layers)
+    for status, sent in ((201, 0), (202, layers), (405, layers), (403, layers), (404, layers), (400, layers)):
+        r = registry(bearer=Tokens())
+        for l in img.layers:
+            r.blobs[digest(l)] = l
+        def hook(q):
+            if q.method == "HEAD":
+                return r.challenge(q) is None and q.error(404, "BLOB_UNKNOWN")
+            if q.method == "POST" and "mount=" in q.url and status != 201 and not r.challenge(q):
+                if status == 202:
+                    r.count += 1
+                    r.uploads[f"m{r.count}"] = b""
+                    return q.answer(202, headers={"Location": r.location("a/b", f"m{r.count}")})
+                return q.error(status, "UNSUPPORTED")
+        r.hook = hook
+        push(f"{r.name}/a/b:1", img, f"{r.name}/base/x").ok().says(*["mounted"] * (status == 201))
+        arrived(r, img)
+        equal(len(r.seen("PUT", "/uploads/")), sent + 1, f"uploads after {status}")
+        check("repository:base/x:pull" in str(r.bearer.asked), "the scope does not name the lender")
+
+
+@case("another registry's blobs are not asked for")
+def _():
+    r = registry()
+    push(f"{r.name}/a/b:1", image(), "other.example/base/x").ok()
+    check(not r.seen(part="mount="), "asked to mount")
+
+
+@case("a blob that the registry only thought it had is sent after all")
+def _():
+    for lie in ("HEAD", "POST"):
+        r = registry()
+        img = image()
+        def hook(q):
+            if lie == "HEAD" and q.method == "HEAD":
+                return q.answer(200)
+            if lie == "POST" and "mount=" in q.url and not r.seen("PUT", "/manifests/"):
+                return q.answer(201)
+        r.hook = hook
+        push(f"{r.name}/a/b:1", img, f"{r.name}/base/x").ok()
+        arrived(r, img)
+        equal(len(r.seen("PUT", "/manifests/")), 2, "PUTs of the manifest")
+
+
+@case("a HEAD that is refused is no answer: the upload decides")
+def _():
+    for status in (401, 403, 405, 500):
+        r = registry()
+        img = image()
+        r.hook = lambda q: q.method == "HEAD" and "/blobs/" in q.url and q.answer(status)
+        push(f"{r.name}/a/b:1", img, CLIENT_ATTEMPTS=2).ok()
+        arrived(r, img)
+
+
+@case("a tag that cannot be moved is fine when it is ours already")
+def _():
+    r = registry()
+    mine, other = image(), image(b"other")
+    r.add("a/b", "1", mine)
+    r.hook = lambda q: q.method == "PUT" and "/manifests/1" in q.url and q.error(400, "TAG_INVALID", "")
+    push(f"{r.name}/a/b:1", mine).ok()
+    push(f"{r.name}/a/b:1", other).fails("TAG_INVALID")
+    equal(r.manifests["a/b", "1"][1], mine.manifest)
+
+
+@case("a repository that must be created first is named")
+def _():
+    r = registry()
+    r.hook = lambda q: q.method == "POST" and q.error(404, "NAME_UNKNOWN", "The repository does not exist")
+    push(f"{r.name}/a/b:1", image()).fails("the repository a/b may have to be created first", "NAME_UNKNOWN")
+
+
+@case("a manifest that fails for a moment is put again")
+def _():
+    r = registry()
+    img = image()
+    bad = first(2, "/manifests/", method="PUT")
+    r.hook = lambda q: bad(q) and q.error(502, "UNAVAILABLE")
+    push(f"{r.name}/a/b:1", img).ok()
+    arrived(r, img)
+
+
+@case("an image without a tag is put under its digest")
+def _():
+    r = registry()
+    img = image()
+    push(f"{r.name}/a/b@{img.digest}", img).ok()
+    arrived(r, img, tag=img.digest)
+    check(("a/b", "latest") not in r.manifests, "it has a tag")
+
+
+@case("a push that fails in the middle leaves the tag as it was")
+def _():
+    r = registry()
+    old, new = image(b"old"), image(b"new")
+    r.add("a/b", "1", old)
+    r.hook = lambda q: q.method == "PUT" and "/uploads/" in q.url and q.error(403, "DENIED")
+    push(f"{r.name}/a/b:1", new).fails("403")
+    equal(r.manifests["a/b", "1"][1], old.manifest)
+    equal(r.seen("PUT", "/manifests/"), [])
+
+
+@case("a file that became shorter is not sent as if it had not")
+def _():
+    r = registry()
+    img = image()
+    folder = place() / "image"
+    push(f"{r.name}/a/c:1", img).ok()
+    r.blobs.clear()
+    with open(folder / digest(img.layers[1])[7:], "r+b") as f:
+        f.truncate(10)
+    (folder / "manifest.json").write_bytes(img.manifest)
+    client("push", f"{r.name}/a/b:1", folder).fails("has become shorter")
+    check(digest(img.layers[1]) not in r.blobs and ("a/b", "1") not in r.manifests, "it arrived")
