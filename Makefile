@@ -122,7 +122,7 @@ asan:
 	$(MAKE) OUT=$(OUT)/asan CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 	        SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" check
 
-demo: $(PROGRAM)
+demo: demo-packages $(PROGRAM)
 	@CAIRN=$(abspath $(PROGRAM)) samples/hello/demo
 
 install: $(PROGRAM)
@@ -136,9 +136,11 @@ clean:
 # Asked once per tree: dpkg knows, apt-get brings what is missing.
 packages: $(OUT)/packages.stamp
 testing-packages: $(OUT)/testing-packages.stamp
+demo-packages: $(OUT)/demo-packages.stamp
 $(OUT)/packages.stamp: WANTED = $(PACKAGES)
 $(OUT)/testing-packages.stamp: WANTED = $(TESTING)
-$(OUT)/packages.stamp $(OUT)/testing-packages.stamp: Makefile
+$(OUT)/demo-packages.stamp: WANTED = busybox-static runc
+$(OUT)/packages.stamp $(OUT)/testing-packages.stamp $(OUT)/demo-packages.stamp: Makefile
 	@mkdir -p $(@D)
 	@missing=$$(for p in $(WANTED); do \
 	        dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
@@ -147,5 +149,6 @@ $(OUT)/packages.stamp $(OUT)/testing-packages.stamp: Makefile
 	        apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	@touch $@
 
-.PHONY: all unit fuzz fuzz-check check asan demo install clean packages testing-packages
+.PHONY: all unit fuzz fuzz-check check asan demo install clean packages testing-packages \
+        demo-packages
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

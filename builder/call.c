@@ -9,7 +9,7 @@
 #include "builder/safe_text.h"
 #include "layers/scope.h"
 
-/* --- both forms ---------------------------------------------------------------------------------- */
+/* --- both forms ------------------------------------------------------------------------------- */
 
 bool call_mistake(const struct call *call, struct plan_error *mistake)
 {
@@ -60,7 +60,7 @@ static const struct instruction *last_from(const struct dockerfile *file)
 	return NULL;
 }
 
-/* --- text ---------------------------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------------------------------- */
 
 /* How wide TEXT is: in characters. */
 static int width(const char *text)
@@ -96,6 +96,24 @@ static void print_place(const struct call *call, FILE *out, int first, int last)
 	excerpt_print(out, call->name, call->text, call->size, first, last);
 }
 
+/* Everything that is wrong with the file, each with its lines. */
+static void print_mistakes(const struct call *call, const struct plan_error *mistake, FILE *out)
+{
+	const struct dockerfile *file = call->file;
+
+	safe_text(out, mistake->error.text, strlen(mistake->error.text));
+	fputc('\n', out);
+	print_place(call, out, mistake->first_line, mistake->last_line);
+	for (size_t i = 1; i < file->error_count; i++) {
+		fprintf(out, "\ndockerfile parse error on line %d: ", file->error[i].line);
+		safe_text(out, file->error[i].text, strlen(file->error[i].text));
+		fputc('\n', out);
+		print_place(call, out, file->error[i].line, file->error[i].line);
+	}
+	if (file->unreported > 0)
+		fprintf(out, "\nand %zu more\n", file->unreported);
+}
+
 static int check_text(const struct call *call, FILE *out)
 {
 	size_t count = call->plan ? call->plan->finding_count : 0;
@@ -113,9 +131,7 @@ static int check_text(const struct call *call, FILE *out)
 	if (wrong) {
 		if (count > 0)
 			fputc('\n', out);
-		safe_text(out, mistake.error.text, strlen(mistake.error.text));
-		fputc('\n', out);
-		print_place(call, out, mistake.first_line, mistake.last_line);
+		print_mistakes(call, &mistake, out);
 	}
 	if (count == 1)
 		fputs("\nCheck complete, 1 warning has been found!\n", out);
@@ -161,7 +177,7 @@ static int targets_text(const struct call *call, FILE *out)
 	return result;
 }
 
-/* --- what a target takes ----------------------------------------------------------------------- */
+/* --- what a target takes ---------------------------------------------------------------------- */
 
 struct wish {                           /* a secret or an ssh agent */
 	const char *id;
@@ -265,7 +281,7 @@ static int outline_text(const struct call *call, FILE *out)
 	return wishes_text(plan, MOUNT_SSH, "SSH", out);
 }
 
-/* --- JSON ------------------------------------------------------------------------------------------ */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static json_t *location(int first, int last)
 {
@@ -418,7 +434,7 @@ static json_t *outline_json(const struct call *call, int *status)
 	return root;
 }
 
-/* --- all of them -------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static const struct row {
 	const char *what;

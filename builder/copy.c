@@ -14,6 +14,9 @@ void copy_free(struct selection *c)
 	arena_free(c->memory);
 	if (c->spool >= 0)
 		close(c->spool);
+	for (size_t i = 0; i < c->open_count; i++)
+		close(c->open[i]);
+	free(c->open);
 	free(c->archive);
 	free(c->destination);
 	free(c->match);
@@ -44,6 +47,19 @@ static struct selection *copy_new(const struct copy_step *step, const struct cop
 	return c;
 }
 
+int copy_keep_open(struct selection *c, int fd, struct error *e)
+{
+	int *grown = reallocarray(c->open, c->open_count + 1, sizeof *grown);
+
+	if (!grown) {
+		close(fd);
+		return error_memory(e);
+	}
+	c->open = grown;
+	c->open[c->open_count++] = fd;
+	return 0;
+}
+
 static int read_flags(struct selection *c, struct error *e)
 {
 	struct syntax_error wrong;
@@ -56,22 +72,25 @@ static int read_flags(struct selection *c, struct error *e)
 	return c->excludes ? 0 : error_set(e, ERROR_INPUT, "--exclude: %s", wrong.text);
 }
 
-static int take_source(struct selection *c, const struct copy_source *source, struct error *e)
+static int take_source(struct selection *c, const struct copy_source *source, struct key *key,
+                       struct error *e)
 {
 	switch (source->kind) {
 	case SOURCE_DOCUMENT:
 		return copy_next_match(c, NULL, NULL, e) < 0 ? -1 : copy_add_document(c, source, e);
+	case SOURCE_URL:
+		return copy_take_url(c, source, key, e);
 	default:
 		return copy_take_path(c, source, e);
 	}
 }
 
-static int take_sources(struct selection *c, struct error *e)
+static int take_sources(struct selection *c, struct key *key, struct error *e)
 {
 	if (c->step->parents)
 		c->is_folder = true;
 	for (size_t i = 0; i < c->step->source_count; i++)
-		if (take_source(c, &c->step->source[i], e) < 0)
+		if (take_source(c, &c->step->source[i], key, e) < 0)
 			return -1;
 	return 0;
 }
@@ -183,7 +202,7 @@ struct selection *copy_select(const struct copy_step *step, const struct copy_wo
 
 	if (!c)
 		return NULL;
-	if (read_flags(c, e) < 0 || copy_find_target(c, e) < 0 || take_sources(c, e) < 0 ||
+	if (read_flags(c, e) < 0 || copy_find_target(c, e) < 0 || take_sources(c, key, e) < 0 ||
 	    copy_arrange(c, e) < 0 ||
 	    (world->context && hash_context(c, world->context, e) < 0) || add_to_key(c, key, e) < 0) {
 		copy_free(c);

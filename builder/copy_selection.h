@@ -76,6 +76,8 @@ struct selection {
 	struct copy_archive *archive;
 	size_t archive_count, archive_capacity;
 	int spool;               /* what was in archives, unnamed; -1 until needed */
+	int *open;               /* descriptors lent to items and archives */
+	size_t open_count;
 
 	struct copy_match *match;
 	size_t match_count, match_capacity;
@@ -127,6 +129,14 @@ const char *copy_folder_target(struct selection *c, struct error *e);
 
 /* DIR and NAME put together; lent. NULL: out of memory. */
 const char *copy_join(struct selection *c, const char *dir, const char *name);
+
+/* FD (given away in every case) stays open as long as the selection. */
+int copy_keep_open(struct selection *c, int fd, struct error *e);
+
+/* --- URLs: add_url.c ------------------------------------------------------------------------------ */
+
+int copy_take_url(struct selection *c, const struct copy_source *source, struct key *key,
+                  struct error *e);
 
 /* --- archives: add_archive.c --------------------------------------------------------------------- */
 

@@ -10,7 +10,7 @@
 #include "layers/scope.h"
 #include "registry/reference.h"
 
-/* --- findings ------------------------------------------------------------------------------------ */
+/* --- findings --------------------------------------------------------------------------------- */
 
 static bool is_wanted(const struct planner *p, const struct rule_row *rule,
                       const struct instruction *in)
@@ -107,7 +107,7 @@ int plan_check_findings(const struct plan *plan, struct error *e)
 	return error_set(e, ERROR_FAILED, "lint violation found for rules: %s", list);
 }
 
-/* --- what the text tells ------------------------------------------------------------------------- */
+/* --- what the text tells ---------------------------------------------------------------------- */
 
 static bool is_lower(const char *text)
 {
@@ -239,7 +239,7 @@ void lint_file(struct planner *p)
 	}
 }
 
-/* --- FROM ------------------------------------------------------------------------------------------ */
+/* --- FROM ------------------------------------------------------------------------------------- */
 
 void lint_default_image(struct planner *p, const struct instruction *in, const char *image)
 {
@@ -307,7 +307,7 @@ void lint_base_platform(struct planner *p, const struct draft *d, const struct p
 	       d->image, platform_format(have, is), platform_format(&d->platform, wanted));
 }
 
-/* --- in a stage -------------------------------------------------------------------------------------- */
+/* --- in a stage ------------------------------------------------------------------------------- */
 
 void lint_undefined(struct planner *p, const struct clause *c, const char *name,
                     const struct variables *known, size_t first)

@@ -55,7 +55,7 @@ const char *plan_keep(struct planner *p, const char *text)
 	return kept;
 }
 
-/* --- variables ----------------------------------------------------------------------------- */
+/* --- variables -------------------------------------------------------------------------------- */
 
 static const char *look_up(void *context, const char *name)
 {
@@ -251,7 +251,7 @@ static int find_epoch(struct planner *p)
 	return 0;
 }
 
-/* --- the whole ------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int find_target(struct planner *p)
 {

@@ -290,7 +290,7 @@ static int apply_expose(struct planner *p, struct draft *d, const struct clause 
 	return result;
 }
 
-/* --- commands ------------------------------------------------------------------------------------ */
+/* --- commands --------------------------------------------------------------------------------- */
 
 const char *const *plan_shell(struct planner *p, struct draft *d, const char *text, size_t *count)
 {
@@ -391,7 +391,7 @@ static int apply_onbuild(struct planner *p, struct draft *d, const struct clause
 	       0 : plan_no_memory(p);
 }
 
-/* --- all of them ----------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static int (*const apply[])(struct planner *, struct draft *, const struct clause *) = {
 	[KEYWORD_ADD] = plan_copy,

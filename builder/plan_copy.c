@@ -8,7 +8,7 @@
 #include "layers/digest.h"
 #include "layers/scope.h"
 
-/* --- sources ------------------------------------------------------------------------------------ */
+/* --- sources ---------------------------------------------------------------------------------- */
 
 /* user@host:path, as ssh and git take it. */
 static bool is_scp_style(const char *text)
@@ -96,7 +96,7 @@ static int add_source(struct planner *p, struct draft *d, const struct clause *c
 	return 0;
 }
 
-/* --- flags --------------------------------------------------------------------------------------- */
+/* --- flags ------------------------------------------------------------------------------------ */
 
 /* u+rwX,g=u,o-w and the like, as chmod(1) takes it. */
 static bool is_symbolic_mode(const char *text)
@@ -167,7 +167,7 @@ static int expand_flags(struct planner *p, struct draft *d, const struct clause 
 	return 0;
 }
 
-/* --- the step -------------------------------------------------------------------------------------- */
+/* --- the step --------------------------------------------------------------------------------- */
 
 /* Absolute; a slash at the end, or a dot that means one, stays a slash. */
 static const char *destination(struct planner *p, struct draft *d, const char *typed)

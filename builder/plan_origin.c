@@ -6,7 +6,7 @@
 #include "layers/scope.h"
 #include "registry/reference.h"
 
-/* --- named contexts ---------------------------------------------------------------------------- */
+/* --- named contexts --------------------------------------------------------------------------- */
 
 /* NAME as image names are compared: the way people write it, without ":latest". Yours to free;
  * NULL when memory is out. */
@@ -101,7 +101,7 @@ int plan_context(struct planner *p, const char *name, const struct platform *pla
 	return 0;
 }
 
-/* --- --from and from= --------------------------------------------------------------------------- */
+/* --- --from and from= ------------------------------------------------------------------------- */
 
 /* A stage to read from. One that a folder stands in for is that folder. */
 static int origin_stage(struct planner *p, size_t stage, struct origin *o)
@@ -208,6 +208,8 @@ int plan_origins(struct planner *p, struct clause *c)
 	size_t count = run ? c->in->run.mounts.count :
 	               c->in->keyword == KEYWORD_COPY && c->in->copy.from ? 1 : 0;
 
+	if (run && plan_check_run(p, c) < 0)
+		return -1;
 	if (count == 0)
 		return 0;
 	c->origin = arena_array(p->memory, count, sizeof *c->origin);
@@ -217,7 +219,7 @@ int plan_origins(struct planner *p, struct clause *c)
 	return run ? mount_origins(p, c) : copy_origin(p, c);
 }
 
-/* --- circles ------------------------------------------------------------------------------------ */
+/* --- circles ---------------------------------------------------------------------------------- */
 
 /* The file's stages that STAGE reads from, into LIST; how many. */
 static size_t reads_from(const struct planner *p, size_t stage, size_t *list)

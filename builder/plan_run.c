@@ -4,7 +4,7 @@
 #include "builder/planner.h"
 #include "layers/scope.h"
 
-/* --- environment ----------------------------------------------------------------------------- */
+/* --- environment ------------------------------------------------------------------------------ */
 
 static const char *const *environment(struct planner *p, const struct draft *d)
 {
@@ -53,7 +53,7 @@ static const char *const *proxies(struct planner *p, const struct draft *d)
 	return list;
 }
 
-/* --- mounts ------------------------------------------------------------------------------------ */
+/* --- mounts ----------------------------------------------------------------------------------- */
 
 /* Give the mount TEXT in the place of one of its own strings. */
 static int replace(struct planner *p, char **where, const char *text)
@@ -160,7 +160,30 @@ static int add_mount(struct planner *p, struct draft *d, const struct clause *c,
 	return ssh_mount(p, d, c, m, (*ssh_count)++);
 }
 
-/* --- flags -------------------------------------------------------------------------------------- */
+/* --- flags ------------------------------------------------------------------------------------ */
+
+static bool is_one_of(const char *word, const char *const *list)
+{
+	while (*list && strcmp(word, *list) != 0)
+		list++;
+	return *list;
+}
+
+int plan_check_run(struct planner *p, const struct clause *c)
+{
+	static const char *const networks[] = { "default", "none", "host", NULL };
+	static const char *const securities[] = { "sandbox", "insecure", NULL };
+	const struct run *run = &c->in->run;
+
+	if (run->network && !is_one_of(run->network, networks))
+		return plan_fail(p, c->place, "invalid network mode \"%s\"", run->network);
+	if (run->security && !is_one_of(run->security, securities))
+		return plan_fail(p, c->place, "security \"%s\" is not valid", run->security);
+	if (run->devices.count > 0)
+		return plan_fail(p, c->place, "device feature is only supported in Dockerfile frontend"
+		                 " 1.14.0-labs or later");
+	return 0;
+}
 
 static int set_network(struct planner *p, const struct clause *c, struct run_step *run)
 {
@@ -170,8 +193,6 @@ static int set_network(struct planner *p, const struct clause *c, struct run_ste
 		network = p->options->network ? p->options->network : "default";
 	run->network_none = strcmp(network, "none") == 0;
 	run->network_host = strcmp(network, "host") == 0;
-	if (!run->network_none && !run->network_host && strcmp(network, "default") != 0)
-		return plan_fail(p, c->place, "invalid network mode \"%s\"", network);
 	if (said && strcmp(said, "host") == 0 && !p->options->allow_network_host)
 		return plan_fail(p, c->place, "RUN --network=host is not allowed; the build needs"
 		                 " --allow network.host");
@@ -183,18 +204,13 @@ static int set_security(struct planner *p, const struct clause *c, struct run_st
 	const char *security = c->in->run.security;
 
 	run->insecure = security && strcmp(security, "insecure") == 0;
-	if (security && !run->insecure && strcmp(security, "sandbox") != 0)
-		return plan_fail(p, c->place, "security \"%s\" is not valid", security);
 	if (run->insecure && !p->options->allow_insecure)
 		return plan_fail(p, c->place, "RUN --security=insecure is not allowed; the build needs"
 		                 " --allow security.insecure");
-	if (c->in->run.devices.count > 0)
-		return plan_fail(p, c->place, "device feature is only supported in Dockerfile frontend"
-		                 " 1.14.0-labs or later");
 	return 0;
 }
 
-/* --- the command ---------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static const char *const *exec_words(struct planner *p, const struct words *words, size_t *count)
 {

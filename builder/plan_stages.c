@@ -8,7 +8,7 @@
 #include "parser/suggest.h"
 #include "registry/reference.h"
 
-/* --- FROM ------------------------------------------------------------------------------------ */
+/* --- FROM ------------------------------------------------------------------------------------- */
 
 /* The variables that one word of FROM used, for the checks. */
 struct from_names {
@@ -98,7 +98,7 @@ static const char *lower(struct planner *p, const char *text)
 	return copy;
 }
 
-/* --- what a stage stands on -------------------------------------------------------------------- */
+/* --- what a stage stands on ------------------------------------------------------------------- */
 
 static int base_context(struct stage *s, const char *context)
 {
@@ -244,8 +244,8 @@ size_t plan_image_stage(struct planner *p, const char *image, const struct instr
 	i = add_stage(p, place);
 	if (i == NO_STAGE)
 		return i;
-	p->plan->stage[i].name = plan_keep(p, image);
-	if (!p->plan->stage[i].name || base_image(p, &p->plan->stage[i], &p->draft[i], image) < 0)
+	image = p->plan->stage[i].name = plan_keep(p, image);
+	if (!image || base_image(p, &p->plan->stage[i], &p->draft[i], image) < 0)
 		return NO_STAGE;
 	return i;
 }
@@ -258,7 +258,7 @@ size_t plan_find_stage(const struct planner *p, const char *name)
 	return NO_STAGE;
 }
 
-/* --- which are needed ----------------------------------------------------------------------- */
+/* --- which are needed ------------------------------------------------------------------------- */
 
 /* Nobody is told "alpien" is denied without a hint. */
 static void suggest_image(struct planner *p, const char *image)

@@ -5,7 +5,7 @@
 #include "builder/planner.h"
 #include "layers/scope.h"
 
-/* --- a stage ------------------------------------------------------------------------------------ */
+/* --- a stage ---------------------------------------------------------------------------------- */
 
 /* What the stage starts from. */
 static json_t *base_config(struct planner *p, struct stage *s, struct draft *d)
@@ -129,7 +129,7 @@ int plan_stage(struct planner *p, size_t stage)
 	return 0;
 }
 
-/* --- a step -------------------------------------------------------------------------------------- */
+/* --- a step ----------------------------------------------------------------------------------- */
 
 /* "[stage 2/5] TEXT", as BuildKit's progress has it. */
 static const char *numbered(struct planner *p, struct draft *d, bool trigger, const char *text)
@@ -169,7 +169,7 @@ struct step *plan_step(struct planner *p, struct draft *d, const struct clause *
 	return step;
 }
 
-/* --- WORKDIR ------------------------------------------------------------------------------------- */
+/* --- WORKDIR ---------------------------------------------------------------------------------- */
 
 const char *plan_clean(struct planner *p, const char *path)
 {

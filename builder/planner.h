@@ -113,6 +113,8 @@ int plan_context(struct planner *p, const char *name, const struct platform *pla
 /* Perform the instructions of a needed stage, whose base is planned. */
 int plan_stage(struct planner *p, size_t stage);
 int plan_apply(struct planner *p, struct draft *d, const struct clause *c);
+/* What must be right in a RUN even where nobody needs its stage. */
+int plan_check_run(struct planner *p, const struct clause *c);
 int plan_run(struct planner *p, struct draft *d, const struct clause *c);
 int plan_copy(struct planner *p, struct draft *d, const struct clause *c);
 int plan_workdir(struct planner *p, struct draft *d, const struct clause *c);
