@@ -19,7 +19,8 @@ bool call_mistake(const struct call *call, struct plan_error *mistake)
 		*mistake = (struct plan_error){ wrong->line, wrong->line, { 0 } };
 		error_set(&mistake->error, ERROR_INPUT, "%s", wrong->text);
 		if (wrong->line > 0)
-			error_context(&mistake->error, "dockerfile parse error on line %d", wrong->line);
+			error_context(&mistake->error, "dockerfile parse error on line %d",
+				      wrong->line);
 		return true;
 	}
 	if (!call->error || call->error->error.kind == ERROR_NONE)
@@ -157,7 +158,8 @@ static int targets_text(const struct call *call, FILE *out)
 		if (in->keyword != KEYWORD_FROM)
 			continue;
 		names[count++] = name = stage_name(in);
-		if (!name || (in == last && asprintf(&shown, "%s%s(default)", name, *name ? " " : "") < 0))
+		if (!name ||
+		    (in == last && asprintf(&shown, "%s%s(default)", name, *name ? " " : "") < 0))
 			result = -1;
 		else if (shown)
 			names[count++] = shown;
@@ -212,7 +214,8 @@ static size_t find_wishes(const struct plan *plan, enum mount_type type, struct 
 		for (size_t j = 0; s->needed && j < s->step_count; j++) {
 			const struct step *step = &s->step[j];
 
-			for (size_t k = 0; step->kind == STEP_RUN && k < step->run.mount_count; k++) {
+			for (size_t k = 0; step->kind == STEP_RUN && k < step->run.mount_count;
+			     k++) {
 				const struct mount *m = &step->run.mount[k].mount;
 
 				if (m->type != type || (wish && wished(wish, count, m->id)))
@@ -301,7 +304,8 @@ static json_t *place(const struct instruction *in)
 /* The Dockerfile itself, as JSON carries bytes. */
 static json_t *encoded(const struct call *call)
 {
-	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digit[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const unsigned char *in = (const unsigned char *)call->text;
 	auto_free char *text = malloc(call->size / 3 * 4 + 5);
 	char *out = text;
@@ -349,9 +353,9 @@ static json_t *check_json(const struct call *call, int *status)
 	*status = count > 0;
 	if (call_mistake(call, &mistake)) {
 		json_object_set_new(root, "buildError",
-		                    json_pack("{s:o,s:o}", "message", config_string(mistake.error.text),
-		                              "location",
-		                              location(mistake.first_line, mistake.last_line)));
+				    json_pack("{s:o,s:o}", "message",
+					      config_string(mistake.error.text), "location",
+					      location(mistake.first_line, mistake.last_line)));
 		*status = 1;
 	}
 	return root;
@@ -384,7 +388,8 @@ static json_t *targets_json(const struct call *call, int *status)
 	return json_pack("{s:o,s:[o]}", "targets", targets, "sources", encoded(call));
 }
 
-static void wishes_json(const struct plan *plan, enum mount_type type, const char *key, json_t *root)
+static void wishes_json(const struct plan *plan, enum mount_type type, const char *key,
+			json_t *root)
 {
 	size_t count = find_wishes(plan, type, NULL);
 	auto_free struct wish *wish = calloc(count + 1, sizeof *wish);

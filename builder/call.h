@@ -29,6 +29,6 @@ struct call {
  * mistake that the report tells of. -1 and E when there is nothing to report on. */
 int call_print(const struct call *call, FILE *out, struct error *e);
 
-/* What is wrong with the file by itself or as a plan, in one line: "dockerfile parse error on line 2:
- * unknown instruction: RUNN", with its place. False when nothing is. */
+/* What is wrong with the file by itself or as a plan, in one line ("dockerfile parse error on
+ * line 2: unknown instruction: RUNN"), with its place. False when nothing is. */
 bool call_mistake(const struct call *call, struct plan_error *mistake);

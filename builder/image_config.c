@@ -245,7 +245,9 @@ bool config_env(json_t *document, const char *name, const char *value)
 
 bool config_set_platform(json_t *document, const struct platform *platform)
 {
-	if (json_object_set_new(document, "architecture", json_string(platform->architecture)) < 0 ||
+	json_t *architecture = json_string(platform->architecture);
+
+	if (json_object_set_new(document, "architecture", architecture) < 0 ||
 	    json_object_set_new(document, "os", json_string(platform->os)) < 0)
 		return false;
 	json_object_del(document, "variant");

@@ -20,8 +20,8 @@
 /* Of an image without anything, as FROM scratch has it. A new reference, or NULL. */
 json_t *config_scratch(const struct platform *platform);
 
-/* Of an image built on one with BASE: all of it but the time of its making. A new reference, or NULL
- * and E when a member that instructions look at is of another type than it must be. */
+/* Of an image built on one with BASE: all of it but the time of its making. A new reference, or
+ * NULL and E when a member that instructions look at is of another type than it must be. */
 json_t *config_inherit(const json_t *base, struct error *e);
 
 /* The member KEY of "config", borrowed; NULL when it is not there. */

@@ -74,7 +74,7 @@ void lint_end(struct planner *p)
 {
 	struct plan *plan = p->plan;
 
-	/* glibc's qsort is stable as long as memory lasts, and beyond that order does not matter. */
+	/* glibc's qsort is stable while memory lasts, and beyond that order does not matter. */
 	if (plan->finding_count > 1)
 		qsort(plan->finding, plan->finding_count, sizeof *plan->finding, by_line);
 	plan->findings_fail = p->check.error && plan->finding_count > 0;
@@ -137,7 +137,8 @@ static const struct instruction *first_from(const struct dockerfile *file)
 
 static void check_casing(struct planner *p)
 {
-	const struct instruction *start = first_from(p->file), *end = p->file->instruction + p->file->count;
+	const struct instruction *start = first_from(p->file);
+	const struct instruction *end = p->file->instruction + p->file->count;
 	size_t lower = 0, upper = 0;
 	bool want_lower;
 
@@ -171,7 +172,8 @@ static void check_stage_name(struct planner *p, const struct instruction *in)
 	for (char *c = name; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
 	if (!is_lower(in->from.name))
-		report(p, STAGE_NAME_CASING, in, "Stage name '%s' should be lowercase", in->from.name);
+		report(p, STAGE_NAME_CASING, in, "Stage name '%s' should be lowercase",
+		       in->from.name);
 	if ((is_lower(in->name) && !is_lower(in->from.as)) ||
 	    (is_upper(in->name) && !is_upper(in->from.as)))
 		report(p, FROM_AS_CASING, in, "'%s' and '%s' keywords' casing do not match",
@@ -206,15 +208,16 @@ static void check_description(struct planner *p, const struct instruction *in)
 			*c = (char)tolower((unsigned char)*c);
 		if (stage && !starts_with_word(comment, stage))
 			report(p, INVALID_DEFINITION_DESCRIPTION, in,
-			       "Comment for %s should follow the format: `# %s <description>`", keyword,
-			       stage);
+			       "Comment for %s should follow the format: `# %s <description>`",
+			       keyword, stage);
 	} else if (in->keyword == KEYWORD_ARG) {
 		for (size_t i = 0; i < in->pairs.count; i++)
 			if (starts_with_word(comment, in->pairs.item[i].name))
 				return;
 		name = in->pairs.count > 1 ? "<arg_key>" : in->pairs.item[0].name;
 		report(p, INVALID_DEFINITION_DESCRIPTION, in,
-		       "Comment for %s should follow the format: `# %s <description>`", keyword, name);
+		       "Comment for %s should follow the format: `# %s <description>`", keyword,
+		       name);
 	}
 }
 
@@ -274,7 +277,8 @@ void lint_from_names(struct planner *p, const struct instruction *in,
 			report(p, UNDEFINED_ARG_IN_FROM, in,
 			       "FROM argument '%s' is not declared (did you mean %s?)", name, near);
 		else
-			report(p, UNDEFINED_ARG_IN_FROM, in, "FROM argument '%s' is not declared", name);
+			report(p, UNDEFINED_ARG_IN_FROM, in, "FROM argument '%s' is not declared",
+			       name);
 	}
 }
 
@@ -289,11 +293,12 @@ void lint_platform(struct planner *p, const struct instruction *in, const char *
 	if (found->count == 1 && missing->count == 0 && variables_have(found, name) && target &&
 	    strcmp(target, value) == 0)
 		report(p, REDUNDANT_TARGET_PLATFORM, in,
-		       "Setting platform to predefined %s in FROM is redundant as this is the default"
-		       " behavior", in->from.platform);
+		       "Setting platform to predefined %s in FROM is redundant as this is the "
+		       "default behavior", in->from.platform);
 	if (found->count > 0 || missing->count > 0 || platform_parse(value, &platform, &e) < 0)
 		return;
-	if (!stage || (!strcasestr(stage, platform.os) && !strcasestr(stage, platform.architecture)))
+	if (!stage ||
+	    (!strcasestr(stage, platform.os) && !strcasestr(stage, platform.architecture)))
 		report(p, FROM_PLATFORM_FLAG_CONST_DISALLOWED, in,
 		       "FROM --platform flag should not use constant value \"%s\"", value);
 }
@@ -322,8 +327,8 @@ void lint_undefined(struct planner *p, const struct clause *c, const char *name,
 			return;
 	}
 	if (near)
-		report(p, UNDEFINED_VAR, c->place, "Usage of undefined variable '$%s' (did you mean $%s?)",
-		       name, near);
+		report(p, UNDEFINED_VAR, c->place,
+		       "Usage of undefined variable '$%s' (did you mean $%s?)", name, near);
 	else
 		report(p, UNDEFINED_VAR, c->place, "Usage of undefined variable '$%s'", name);
 }
@@ -352,7 +357,8 @@ void lint_secret_name(struct planner *p, const struct clause *c, const char *key
 
 	if (has_word(name, secret) && !has_word(name, open))
 		report(p, SECRETS_USED_IN_ARG_OR_ENV, c->place,
-		       "Do not use ARG or ENV instructions for sensitive data (%s \"%s\")", keyword, name);
+		       "Do not use ARG or ENV instructions for sensitive data (%s \"%s\")", keyword,
+		       name);
 }
 
 void lint_legacy_pairs(struct planner *p, const struct clause *c)
@@ -366,7 +372,8 @@ void lint_legacy_pairs(struct planner *p, const struct clause *c)
 void lint_json_args(struct planner *p, const struct clause *c)
 {
 	report(p, JSON_ARGS_RECOMMENDED, c->place,
-	       "JSON arguments recommended for %s to prevent unintended behavior related to OS signals",
+	       "JSON arguments recommended for %s to prevent unintended behavior related to OS "
+	       "signals",
 	       c->in->name);
 }
 
@@ -378,14 +385,15 @@ void lint_only_last(struct planner *p, const struct draft *d, const struct claus
 
 	if (earlier)
 		report(p, MULTIPLE_INSTRUCTIONS_DISALLOWED, earlier,
-		       "Multiple %s instructions should not be used in the same stage because only the"
-		       " last one will be used", c->in->name);
+		       "Multiple %s instructions should not be used in the same stage because only "
+		       "the last one will be used", c->in->name);
 }
 
 void lint_relative_workdir(struct planner *p, const struct clause *c, const char *path)
 {
 	report(p, WORKDIR_RELATIVE_PATH, c->place,
-	       "Relative workdir \"%s\" can have unexpected results if the base image changes", path);
+	       "Relative workdir \"%s\" can have unexpected results if the base image changes",
+	       path);
 }
 
 void lint_port(struct planner *p, const struct clause *c, const char *word,
@@ -396,8 +404,8 @@ void lint_port(struct planner *p, const struct clause *c, const char *word,
 		       "Defined protocol '%s' in EXPOSE instruction should be lowercase", word);
 	if (range->has_host)
 		report(p, EXPOSE_INVALID_FORMAT, c->place,
-		       "EXPOSE instruction should not define an IP address or host-port mapping, found"
-		       " '%s'", word);
+		       "EXPOSE instruction should not define an IP address or host-port mapping, "
+		       "found '%s'", word);
 }
 
 void lint_copy_ignored(struct planner *p, const struct clause *c, const char *path)
@@ -407,7 +415,8 @@ void lint_copy_ignored(struct planner *p, const struct clause *c, const char *pa
 	if (!p->options->ignored || !clean)
 		return;
 	clean += strspn(clean, "/");
-	if (*clean && strcmp(clean, ".") != 0 && p->options->ignored(p->options->context_pointer, clean))
+	if (*clean && strcmp(clean, ".") != 0 &&
+	    p->options->ignored(p->options->context_pointer, clean))
 		report(p, COPY_IGNORED_FILE, c->place,
 		       "Attempting to %s file \"%s\" that is excluded by .dockerignore",
 		       c->in->keyword == KEYWORD_ADD ? "Add" : "Copy", clean);

@@ -17,8 +17,8 @@ void lint_file(struct planner *p);
 /* Sorts the findings by line, and sees whether they fail the build. */
 void lint_end(struct planner *p);
 
-/* FROM: IMAGE is what it means without --build-arg; MISSING are names nobody declared; VALUE is what
- * --platform means and FOUND the variables it used. */
+/* FROM: IMAGE is what it means without --build-arg; MISSING are names nobody declared; VALUE is
+ * what --platform means and FOUND the variables it used. */
 void lint_default_image(struct planner *p, const struct instruction *in, const char *image);
 void lint_from_names(struct planner *p, const struct instruction *in,
                      const struct variables *missing);

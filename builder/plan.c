@@ -64,7 +64,8 @@ static const char *look_up(void *context, const char *name)
 	const char *value = variables_get(&d->env, name);
 
 	if (!value && !d->names_unknown && !names->silent && !variables_have(&d->args, name))
-		lint_undefined(names->planner, names->clause, name, &d->env, names->findings_before);
+		lint_undefined(names->planner, names->clause, name, &d->env,
+			       names->findings_before);
 	return value;
 }
 
@@ -232,7 +233,8 @@ static int find_epoch(struct planner *p)
 	p->plan->epoch = strtoll(value, &end, 10);
 	if (*end || errno || p->plan->epoch < 0) {
 		p->plan->epoch = -1;
-		if (strcmp(value, "context") != 0 && plan_context(p, value, &p->target, &context) < 0)
+		if (strcmp(value, "context") != 0 &&
+		    plan_context(p, value, &p->target, &context) < 0)
 			return -1;
 		if (strcmp(value, "context") != 0 && context.kind != CONTEXT_FILES)
 			return plan_fail(p, NULL, "invalid SOURCE_DATE_EPOCH: %s", value);
@@ -271,8 +273,10 @@ static int find_target(struct planner *p)
 	for (size_t i = 0; i < p->named_count; i++)
 		names[i] = p->plan->stage[i].name;
 	near = suggestion(wanted, names, p->named_count);
-	return plan_fail(p, NULL, near ? "target stage \"%s\" could not be found (did you mean %s?)" :
-	                 "target stage \"%s\" could not be found", wanted, near);
+	return plan_fail(p, NULL,
+			 near ? "target stage \"%s\" could not be found (did you mean %s?)"
+			      : "target stage \"%s\" could not be found",
+			 wanted, near);
 }
 
 /* --platform is what the image is for, whatever its base said. */

@@ -1,9 +1,9 @@
 /* The plan: what a Dockerfile asks for, as stages and steps, before anything is touched.
  *
  * Planning expands every variable, applies ONBUILD triggers, follows the image config through the
- * instructions, and leaves out what the target does not need. It opens no file and runs nothing; the
- * only thing it asks for from outside is the config of base images, through a callback. So strings
- * alone test it, and a plan can be printed.
+ * instructions, and leaves out what the target does not need. It opens no file and runs nothing;
+ * the only thing it asks for from outside is the config of base images, through a callback. So
+ * strings alone test it, and a plan can be printed.
  *
  * A step is an instruction that makes a layer: RUN, COPY, ADD, WORKDIR. Everything else changes the
  * config only, costs nothing, and is already done in stage->config.
@@ -118,7 +118,7 @@ struct stage {
 	const char *base_context;/* BASE_CONTEXT: FROM a named context that is a folder */
 	const char *platform;    /* "linux/amd64" */
 	bool needed;             /* by the target; of the others only the fields above are filled */
-	const char *from_name;   /* "[stage 1/5] FROM alpine@...", for progress; NULL: no such line */
+	const char *from_name; /* "[stage 1/5] FROM alpine@...", for progress; NULL: no such line */
 	struct step *step;
 	size_t step_count;
 	struct history *history; /* of this stage's own instructions, in order */
@@ -183,12 +183,13 @@ struct plan_options {
 	size_t no_cache_filter_count;
 	const char *network;     /* --network; NULL: default */
 	bool allow_insecure, allow_network_host;
-	/* Whether .dockerignore leaves PATH (a COPY source, without a slash in front) out for sure: it
-	 * has no rule with '!'. For CopyIgnoredFile; may be NULL. */
+	/* Whether .dockerignore leaves PATH (a COPY source, without a slash in front) out for sure:
+	 * it has no rule with '!'. For CopyIgnoredFile; may be NULL. */
 	bool (*ignored)(void *context, const char *path);
-	/* The base IMAGE (expanded, not canonical; or "oci-layout://...", as the --build-context has
-	 * it) for PLATFORM; the result stays the callee's. May be NULL with checks_only: bases are
-	 * then taken for images without a config, and variables that they may have are not missed. */
+	/* The base IMAGE (expanded, not canonical; or "oci-layout://...", as the --build-context
+	 * has it) for PLATFORM; the result stays the callee's. May be NULL with checks_only: bases
+	 * are then taken for images without a config, and variables that they may have are not
+	 * missed. */
 	int (*resolve)(void *context, const char *image, const char *platform,
 	               const struct base **base, struct error *e);
 	/* Called once before the first resolve, for each platform: these will be asked for, so that
@@ -205,8 +206,9 @@ struct plan_error {
 	struct error error;
 };
 
-/* FILE has no errors of its own. NULL and E when it means nothing that can be built. With checks_only
- * there may be a plan and an error: the plan has the findings up to there and nothing else. */
+/* FILE has no errors of its own. NULL and E when it means nothing that can be built. With
+ * checks_only there may be a plan and an error: the plan has the findings up to there and nothing
+ * else. */
 struct plan *plan_make(const struct dockerfile *file, const struct plan_options *options,
                        struct plan_error *e);
 void plan_free(struct plan *plan);

@@ -75,8 +75,8 @@ static int add_used_by_used(struct planner *p)
 		const struct instruction *in = NULL;
 		const struct pair *pair = find_global(p, arg->name, &in);
 
-		if (pair && in == arg->in && pair->value && !variables_have(&p->build_args, arg->name) &&
-		    add_used(p, pair->value) < 0)
+		if (pair && in == arg->in && pair->value &&
+		    !variables_have(&p->build_args, arg->name) && add_used(p, pair->value) < 0)
 			return -1;
 	}
 	return 0;
@@ -116,7 +116,8 @@ int plan_args(struct planner *p)
 		    (s->from->from.platform && add_used(p, s->from->from.platform) < 0))
 			return -1;
 		for (size_t j = 0; j < d->clause_count; j++)
-			if (d->clause[j].in->keyword == KEYWORD_ARG && add_declared(p, d, &d->clause[j]) < 0)
+			if (d->clause[j].in->keyword == KEYWORD_ARG &&
+			    add_declared(p, d, &d->clause[j]) < 0)
 				return -1;
 	}
 	if (add_used_by_used(p) < 0)

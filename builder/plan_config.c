@@ -223,7 +223,8 @@ static int apply_volume(struct planner *p, struct draft *d, const struct clause 
 		if (!paths[i])
 			return -1;
 		if (!*paths[i])
-			return plan_fail(p, c->place, "VOLUME specified can not be an empty string");
+			return plan_fail(p, c->place,
+					 "VOLUME specified can not be an empty string");
 		if (!config_add(draft_stage(p, d)->config, "Volumes", paths[i]))
 			return plan_no_memory(p);
 	}
@@ -304,7 +305,8 @@ const char *const *plan_shell(struct planner *p, struct draft *d, const char *te
 		return NULL;
 	}
 	for (size_t i = 0; i < size; i++) {
-		words[i] = own ? plan_keep(p, json_string_value(json_array_get(shell, i))) : usual[i];
+		words[i] =
+			own ? plan_keep(p, json_string_value(json_array_get(shell, i))) : usual[i];
 		if (!words[i])
 			return NULL;
 	}
@@ -318,8 +320,9 @@ static int apply_command(struct planner *p, struct draft *d, const struct clause
 {
 	const struct command_words {
 		const char *key, *keyword;
-	} names = c->in->keyword == KEYWORD_CMD ? (struct command_words){ "Cmd", "CMD " } :
-	                                          (struct command_words){ "Entrypoint", "ENTRYPOINT " };
+	} names = c->in->keyword == KEYWORD_CMD
+			  ? (struct command_words){"Cmd", "CMD "}
+			  : (struct command_words){"Entrypoint", "ENTRYPOINT "};
 	json_t *config = draft_stage(p, d)->config;
 	const char *const *words = c->in->command.words.item;
 	size_t count = c->in->command.words.count;
@@ -372,7 +375,8 @@ static int apply_healthcheck(struct planner *p, struct draft *d, const struct cl
 	history_plain(t.file, h->test.item, h->test.count);
 	json_object_set_new(health, "Test", json_array());
 	for (size_t i = 0; i < h->test.count; i++)
-		json_array_append_new(json_object_get(health, "Test"), config_string(h->test.item[i]));
+		json_array_append_new(json_object_get(health, "Test"),
+				      config_string(h->test.item[i]));
 	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
 		fprintf(t.file, " %s:", times[i].key);
 		history_duration(t.file, times[i].ns);

@@ -85,7 +85,8 @@ static int add_source(struct planner *p, struct draft *d, const struct clause *c
 		if (!s->text)
 			return -1;
 		s->kind = kind_of(s->text);
-		if (s->kind == SOURCE_PATH && copy->from.kind == ORIGIN_CONTEXT && !copy->from.context)
+		if (s->kind == SOURCE_PATH && copy->from.kind == ORIGIN_CONTEXT &&
+		    !copy->from.context)
 			lint_copy_ignored(p, c, s->text);
 	}
 	if (!copy->add && s->kind == SOURCE_URL)
@@ -162,8 +163,10 @@ static int expand_flags(struct planner *p, struct draft *d, const struct clause 
 			*flags[i].value = NULL; /* an empty variable is no flag */
 	}
 	if (copy->chmod && !is_mode(copy->chmod))
-		return plan_fail(p, c->place, "invalid chmod parameter: '%s'. it should be octal string"
-		                 " and between 0 and 07777", copy->chmod);
+		return plan_fail(p, c->place,
+				 "invalid chmod parameter: '%s'. it should be octal string"
+				 " and between 0 and 07777",
+				 copy->chmod);
 	return 0;
 }
 
@@ -178,8 +181,8 @@ static const char *destination(struct planner *p, struct draft *d, const char *t
 	const char *path;
 
 	if (*typed == '/')
-		return folder && typed[size - 1] == '.' ? plan_text(p, "%.*s", (int)size - 1, typed) :
-		                                          typed;
+		return folder && typed[size - 1] == '.' ? plan_text(p, "%.*s", (int)size - 1, typed)
+							: typed;
 	path = plan_below_cwd(p, d, typed);
 	if (!path || !folder || strcmp(path, "/") == 0)
 		return path;
@@ -242,10 +245,14 @@ int plan_copy(struct planner *p, struct draft *d, const struct clause *c)
 	if (!copy)
 		return -1;
 	*copy = (struct copy_step){
-		.add = c->in->keyword == KEYWORD_ADD, .excludes = in->excludes.item,
-		.exclude_count = in->excludes.count, .link = in->link, .parents = in->parents,
-		.keep_git_dir = in->keep_git_dir, .unpack = in->unpack,
-		.from = c->origin ? c->origin[0] : (struct origin){ ORIGIN_CONTEXT, NO_STAGE, NULL },
+		.add = c->in->keyword == KEYWORD_ADD,
+		.excludes = in->excludes.item,
+		.exclude_count = in->excludes.count,
+		.link = in->link,
+		.parents = in->parents,
+		.keep_git_dir = in->keep_git_dir,
+		.unpack = in->unpack,
+		.from = c->origin ? c->origin[0] : (struct origin){ORIGIN_CONTEXT, NO_STAGE, NULL},
 		.source = arena_array(p->memory, in->source_count, sizeof *copy->source),
 	};
 	if (!copy->source)
@@ -258,5 +265,6 @@ int plan_copy(struct planner *p, struct draft *d, const struct clause *c)
 		return -1;
 	copy->destination = destination(p, d, typed);
 	step->created_by = created_by(p, copy, typed);
-	return copy->destination && step->created_by ? plan_history(p, d, step->created_by, step) : -1;
+	return copy->destination && step->created_by ? plan_history(p, d, step->created_by, step)
+						     : -1;
 }

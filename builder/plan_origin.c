@@ -14,7 +14,8 @@ static char *comparable(const char *name)
 {
 	struct reference r;
 	struct error ignored;
-	char *text = reference_parse(name, &r, &ignored) < 0 ? strdup(name) : reference_familiar(&r);
+	char *text =
+		reference_parse(name, &r, &ignored) < 0 ? strdup(name) : reference_familiar(&r);
 	size_t size = text ? strlen(text) : 0;
 
 	if (size > 7 && strcmp(text + size - 7, ":latest") == 0)
@@ -54,7 +55,8 @@ static int find_context(struct planner *p, const char *name, const struct platfo
 		return plan_no_memory(p);
 	for (int for_platform = 1; for_platform >= 0; for_platform--)
 		for (size_t i = p->options->context_count; i-- > 0;) {
-			int match = context_matches(&p->options->context[i], compared, text, for_platform);
+			int match = context_matches(&p->options->context[i], compared, text,
+						    for_platform);
 
 			if (match < 0)
 				return plan_no_memory(p);
@@ -170,8 +172,10 @@ static int copy_origin(struct planner *p, struct clause *c)
 	if (!expanded)
 		return plan_fail(p, c->place, "%s", wrong.text);
 	if (strcmp(expanded, from) != 0)
-		return plan_fail(p, c->place, "variable expansion is not supported for --from, define a"
-		                 " new stage with FROM using ARG from global scope as a workaround");
+		return plan_fail(
+			p, c->place,
+			"variable expansion is not supported for --from, define a"
+			" new stage with FROM using ARG from global scope as a workaround");
 	c->has_origin[0] = true;
 	errno = 0;
 	index = strtol(from, &end, 10);

@@ -145,7 +145,8 @@ static int add_mount(struct planner *p, struct draft *d, const struct clause *c,
 	run->mount_count++; /* the plan releases it from here on */
 	m->uid = m->uid < 0 && m->type != MOUNT_BIND ? 0 : m->uid;
 	m->gid = m->gid < 0 && m->type != MOUNT_BIND ? 0 : m->gid;
-	rm->from = c->has_origin[i] ? c->origin[i] : (struct origin){ ORIGIN_CONTEXT, NO_STAGE, NULL };
+	rm->from =
+		c->has_origin[i] ? c->origin[i] : (struct origin){ORIGIN_CONTEXT, NO_STAGE, NULL};
 	rm->has_from = m->type == MOUNT_BIND || (m->type == MOUNT_CACHE && c->has_origin[i]);
 	switch (m->type) {
 	case MOUNT_BIND:
@@ -180,8 +181,9 @@ int plan_check_run(struct planner *p, const struct clause *c)
 	if (run->security && !is_one_of(run->security, securities))
 		return plan_fail(p, c->place, "security \"%s\" is not valid", run->security);
 	if (run->devices.count > 0)
-		return plan_fail(p, c->place, "device feature is only supported in Dockerfile frontend"
-		                 " 1.14.0-labs or later");
+		return plan_fail(p, c->place,
+				 "device feature is only supported in Dockerfile frontend"
+				 " 1.14.0-labs or later");
 	return 0;
 }
 
@@ -205,8 +207,9 @@ static int set_security(struct planner *p, const struct clause *c, struct run_st
 
 	run->insecure = security && strcmp(security, "insecure") == 0;
 	if (run->insecure && !p->options->allow_insecure)
-		return plan_fail(p, c->place, "RUN --security=insecure is not allowed; the build needs"
-		                 " --allow security.insecure");
+		return plan_fail(p, c->place,
+				 "RUN --security=insecure is not allowed; the build needs"
+				 " --allow security.insecure");
 	return 0;
 }
 

@@ -120,7 +120,8 @@ static int base_image(struct planner *p, struct stage *s, struct draft *d, const
 	s->base_kind = BASE_IMAGE;
 	d->image = image;
 	if (strncmp(image, "oci-layout://", 13) != 0 && reference_parse(image, &ignored, &e) < 0)
-		return plan_fail(p, d->place, "failed to parse stage name \"%s\": %s", image, e.text);
+		return plan_fail(p, d->place, "failed to parse stage name \"%s\": %s", image,
+				 e.text);
 	return 0;
 }
 
@@ -134,8 +135,8 @@ static int base_of_meaning(struct planner *p, struct stage *s, struct draft *d,
 	s->base_kind = BASE_STAGE;
 	s->base_stage = plan_find_stage(p, context->image);
 	if (s->base_stage == NO_STAGE || s->base_stage >= d->stage)
-		return plan_fail(p, d->place, "context %s: no stage \"%s\" before this line", context->name,
-		                 context->image);
+		return plan_fail(p, d->place, "context %s: no stage \"%s\" before this line",
+				 context->name, context->image);
 	return 0;
 }
 
@@ -336,8 +337,8 @@ static int base_triggers(struct planner *p, size_t stage, const char ***text, si
 		*text = arena_array(p->memory, *count, sizeof **text);
 		for (size_t i = 0; *text && i < *count; i++)
 			if (!((*text)[i] = json_string_value(json_array_get(list, i))))
-				return plan_fail(p, s->from, "%s: config.OnBuild holds something else than"
-				                 " texts", p->draft[stage].image);
+				return plan_fail(p, s->from, "%s: config.OnBuild holds no texts",
+						 p->draft[stage].image);
 	}
 	return *count && !*text ? plan_no_memory(p) : 0;
 }
@@ -394,12 +395,15 @@ static int mark_origin(struct planner *p, size_t stage, const struct clause *c, 
 	if (!c->has_origin[i] || o->kind != ORIGIN_STAGE)
 		return 0;
 	if (o->stage < p->named_count && o->stage >= stage && c->in->keyword == KEYWORD_RUN)
-		return plan_fail(p, c->place, "cannot mount from stage \"%s\", stage needs to be defined"
-		                 " before current command", p->plan->stage[o->stage].name);
+		return plan_fail(p, c->place,
+				 "cannot mount from stage \"%s\", stage needs to be defined"
+				 " before current command",
+				 p->plan->stage[o->stage].name);
 	if (o->stage < p->named_count && o->stage >= stage)
-		return plan_fail(p, c->place, "cannot copy from stage \"%s\", it needs to be defined"
-		                 " before current stage \"%s\"", c->in->copy.from,
-		                 p->plan->stage[stage].name);
+		return plan_fail(p, c->place,
+				 "cannot copy from stage \"%s\", it needs to be defined"
+				 " before current stage \"%s\"",
+				 c->in->copy.from, p->plan->stage[stage].name);
 	p->plan->stage[o->stage].needed = true;
 	return 0;
 }

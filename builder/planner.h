@@ -105,7 +105,7 @@ enum context_kind { CONTEXT_NONE, CONTEXT_FILES, CONTEXT_IMAGE, CONTEXT_STAGE };
 struct context_meaning {
 	enum context_kind kind;
 	const char *name;                /* as on the command line */
-	const char *image;               /* CONTEXT_IMAGE: for the resolver; CONTEXT_STAGE: its name */
+	const char *image; /* CONTEXT_IMAGE: for the resolver; CONTEXT_STAGE: its name */
 };
 int plan_context(struct planner *p, const char *name, const struct platform *platform,
                  struct context_meaning *meaning);
@@ -128,8 +128,8 @@ int plan_history(struct planner *p, struct draft *d, const char *created_by,
 
 /* TEXT behind the SHELL in force; NULL and p->e when memory ran out. */
 const char *const *plan_shell(struct planner *p, struct draft *d, const char *text, size_t *count);
-/* PATH without "//", "." and, as far as its letters tell, ".."; relative when it was; "." when nothing
- * is left. NULL: no memory. Source: Go, path.Clean. */
+/* PATH without "//", "." and, as far as its letters tell, ".."; relative when it was; "." when
+ * nothing is left. NULL: no memory. Source: Go, path.Clean. */
 const char *plan_clean(struct planner *p, const char *path);
 /* The working folder of the moment, and PATH in it; both absolute and clean. */
 const char *plan_cwd(struct planner *p, const struct draft *d);

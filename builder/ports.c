@@ -81,7 +81,8 @@ static int read_protocol(const char *word, struct part *port, struct port_range 
 			range->protocol_cased = strcmp(name, protocols[i]) != 0;
 		}
 	if (!range->protocol)
-		return error_set(e, ERROR_INPUT, "invalid port: \"%s\": invalid proto: %s", word, name);
+		return error_set(e, ERROR_INPUT, "invalid port: \"%s\": invalid proto: %s", word,
+				 name);
 	return 0;
 }
 
@@ -121,8 +122,10 @@ int port_parse(const char *word, struct port_range *range, struct error *e)
 	if (read_range(host, &first, &last) < 0)
 		return error_set(e, ERROR_INPUT, "invalid hostPort: %.*s", host.size, host.at);
 	if (range->last - range->first != last - first && range->last != range->first)
-		return error_set(e, ERROR_INPUT, "invalid ranges specified for container and host Ports:"
-		                 " %.*s and %.*s", port.size, port.at, host.size, host.at);
+		return error_set(e, ERROR_INPUT,
+				 "invalid ranges specified for container and host Ports:"
+				 " %.*s and %.*s",
+				 port.size, port.at, host.size, host.at);
 	return 0;
 }
 

@@ -33,21 +33,23 @@
 static const struct {
 	const char *image, *config;
 } base_images[] = {
-	{ "busybox", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"sh\"],"
-	             "\"Env\":[\"PATH=/bin\"],\"Entrypoint\":null}}" },
-	{ "dressed", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"created\":\"2020-01-01T00:00:00Z\","
-	             "\"config\":{\"User\":\"app\",\"WorkingDir\":\"/work\",\"Cmd\":[\"base\"],"
-	             "\"Entrypoint\":[\"/bin/echo\"],\"Env\":[\"PATH=/bin\",\"BASE=yes\"],"
-	             "\"Shell\":[\"/bin/bash\",\"-c\"],\"Labels\":{\"from\":\"base\"},"
-	             "\"StopTimeout\":7,\"Volumes\":{\"/vol\":{}},\"ExposedPorts\":{\"80/tcp\":{}}}}" },
-	{ "onbuild", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"OnBuild\":"
-	             "[\"COPY a /on/\",\"RUN cp /on/a /on/ran\"]}}" },
-	{ "badonbuild", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"OnBuild\":"
-	                "[\"COPY --badflag a b\"]}}" },
-	{ "arm", "{\"architecture\":\"arm64\",\"os\":\"linux\",\"variant\":\"v8\",\"config\":{}}" },
-	{ "bent", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":{\"A\":\"1\"}}}" },
-	{ "oci-layout:///srv/layout:v1", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":"
-	                                 "{\"Cmd\":[\"layout\"]}}" },
+	{"busybox", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"sh\"],"
+		    "\"Env\":[\"PATH=/bin\"],\"Entrypoint\":null}}"},
+	{"dressed",
+	 "{\"architecture\":\"amd64\",\"os\":\"linux\",\"created\":\"2020-01-01T00:00:00Z\","
+	 "\"config\":{\"User\":\"app\",\"WorkingDir\":\"/work\",\"Cmd\":[\"base\"],"
+	 "\"Entrypoint\":[\"/bin/echo\"],\"Env\":[\"PATH=/bin\",\"BASE=yes\"],"
+	 "\"Shell\":[\"/bin/bash\",\"-c\"],\"Labels\":{\"from\":\"base\"},"
+	 "\"StopTimeout\":7,\"Volumes\":{\"/vol\":{}},\"ExposedPorts\":{\"80/tcp\":{}}}}"},
+	{"onbuild", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"OnBuild\":"
+		    "[\"COPY a /on/\",\"RUN cp /on/a /on/ran\"]}}"},
+	{"badonbuild", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"OnBuild\":"
+		       "[\"COPY --badflag a b\"]}}"},
+	{"arm", "{\"architecture\":\"arm64\",\"os\":\"linux\",\"variant\":\"v8\",\"config\":{}}"},
+	{"bent",
+	 "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":{\"A\":\"1\"}}}"},
+	{"oci-layout:///srv/layout:v1", "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":"
+					"{\"Cmd\":[\"layout\"]}}"},
 };
 
 struct fixture {
@@ -144,8 +146,13 @@ static void fixture_plan(struct fixture *f, const char *text, const char *option
 
 	*f = (struct fixture){ .text = text, .words = strdup(options ? options : "") };
 	f->options = (struct plan_options){
-		.arg = f->arg, .context = f->context, .label = f->label, .no_cache_filter = f->filter,
-		.resolve = resolve_base, .ignored = is_ignored, .context_pointer = f,
+		.arg = f->arg,
+		.context = f->context,
+		.label = f->label,
+		.no_cache_filter = f->filter,
+		.resolve = resolve_base,
+		.ignored = is_ignored,
+		.context_pointer = f,
 	};
 	for (char *name = strtok_r(f->words, " ", &rest); name; name = strtok_r(NULL, " ", &rest))
 		take_option(f, name, &rest);
@@ -214,8 +221,9 @@ static void print_run(FILE *out, const struct plan *plan, const struct run_step 
 	print_words(out, "env", run->env);
 	if (run->proxies[0])
 		print_words(out, "proxies", run->proxies);
-	fprintf(out, "   cwd=%s user=%s%s%s%s\n", run->cwd, run->user, run->network_none ? " net=none" : "",
-	        run->network_host ? " net=host" : "", run->insecure ? " insecure" : "");
+	fprintf(out, "   cwd=%s user=%s%s%s%s\n", run->cwd, run->user,
+		run->network_none ? " net=none" : "", run->network_host ? " net=host" : "",
+		run->insecure ? " insecure" : "");
 	if (run->script)
 		fprintf(out, "   script %s: %s", run->script_name, run->script);
 	for (size_t i = 0; i < run->mount_count; i++)
@@ -338,7 +346,8 @@ static char *printed(const struct fixture *f, const char *show)
 	else if (f->file->error_count)
 		fprintf(out, "%d: %s\n", f->file->error[0].line, f->file->error[0].text);
 	else if (f->error.error.kind != ERROR_NONE)
-		fprintf(out, "%d-%d: %s\n", f->error.first_line, f->error.last_line, f->error.error.text);
+		fprintf(out, "%d-%d: %s\n", f->error.first_line, f->error.last_line,
+			f->error.error.text);
 	else
 		print_plan(f, show, out);
 	if (strstr(show, "findings"))
@@ -412,8 +421,8 @@ static void run_file(void **state)
 		fixture_plan(&f, dockerfile, with);
 		is = printed(&f, show);
 		if (strcmp(is, expected) != 0)
-			fail_msg("%s:\n%s--- with %s\n--- shows %s\n%s--- but should show\n%s", path,
-			         dockerfile, with ? with : "", show, is, expected);
+			fail_msg("%s:\n%s--- with %s\n--- shows %s\n%s--- but should show\n%s",
+				 path, dockerfile, with ? with : "", show, is, expected);
 		fixture_release(&f);
 	}
 }
