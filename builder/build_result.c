@@ -1,6 +1,5 @@
 #include "builder/build_result.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,11 +85,20 @@ static int check_specs(struct build_result *r, struct error *e)
 	return 0;
 }
 
-static int remove_file(const char *path, struct error *e)
+/* What an earlier build said is gone before this one begins; a place that cannot be written to is
+ * told now and not after an hour. */
+static int clear_file(const char *path, struct error *e)
 {
-	if (path && unlink(path) < 0 && errno != ENOENT)
-		return error_errno(e, "remove %s", path);
-	return 0;
+	struct stat st;
+	int fd;
+
+	if (!path || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return error_errno(e, "open %s", path);
+	close(fd);
+	return unlink(path) < 0 ? error_errno(e, "remove %s", path) : 0;
 }
 
 int build_result_plan(const struct build_flags *flags, struct build_result *result,
@@ -101,7 +109,7 @@ int build_result_plan(const struct build_flags *flags, struct build_result *resu
 		return -1;
 	if (flags->call)
 		return 0;
-	return remove_file(flags->iidfile, e) < 0 || remove_file(flags->metadata_file, e) < 0 ? -1 : 0;
+	return clear_file(flags->iidfile, e) < 0 || clear_file(flags->metadata_file, e) < 0 ? -1 : 0;
 }
 
 void build_result_release(struct build_result *result)
