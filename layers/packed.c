@@ -40,7 +40,7 @@ static bool recall(struct store *s, const char *name, struct layer *out)
 	char digest[DIGEST_TEXT];
 	int64_t size;
 
-	if (!text || sscanf(text, "%71s %" SCNd64, digest, &size) != 2 ||
+	if (!text || sscanf(text, "%*71s %71s %" SCNd64, digest, &size) != 2 ||
 	    digest_parse(digest, &out->blob, &ignored) < 0 || !blob_has(s, &out->blob, size))
 		return false;
 	out->blob_size = size;
@@ -49,8 +49,9 @@ static bool recall(struct store *s, const char *name, struct layer *out)
 
 static int remember(struct store *s, const char *name, const struct layer *out, struct error *e)
 {
-	char text[DIGEST_TEXT + 32], digest[DIGEST_TEXT];
-	int size = snprintf(text, sizeof text, "%s %" PRId64 "\n", digest_format(&out->blob, digest),
+	char text[2 * DIGEST_TEXT + 32], diff_id[DIGEST_TEXT], digest[DIGEST_TEXT];
+	int size = snprintf(text, sizeof text, "%s %s %" PRId64 "\n",
+	                    digest_format(&out->diff_id, diff_id), digest_format(&out->blob, digest),
 	                    out->blob_size);
 
 	return store_write(s, STORE_PACKED, name, text, (size_t)size, e);

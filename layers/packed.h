@@ -1,7 +1,7 @@
 /* Packed layers: the compressed forms of layers that the store has plain, remembered.
  *
  * packed/HEX says for a layer, a kind and a level which blob holds it, so that a second export or
- * push compresses nothing. A record is believed when its blob is there with the right size.
+ * push compresses nothing: "DIFF_ID BLOB SIZE". A record is believed when its blob is there with the right size.
  *
  * Threads: any number may pack at the same time.
  */

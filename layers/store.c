@@ -32,7 +32,7 @@ struct unsynced {
 
 struct store {
 	char *path;
-	int root, tmp;
+	int root, tmp, users;
 	int final[STORE_ROOMS];
 	int boot[STORE_ROOMS]; /* the same rooms below tmp/BOOT, -1 until needed */
 	char boot_id[40];
@@ -115,11 +115,25 @@ static int read_boot_id(struct store *s)
 	return 0;
 }
 
+bool store_is_alone(struct store *s)
+{
+	if (s->users >= 0 && flock(s->users, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	/* The attempt gave our own share of the lock up. */
+	if (s->users >= 0)
+		flock(s->users, LOCK_SH);
+	return false;
+}
+
 static int open_all(struct store *s, struct error *e)
 {
 	s->root = path_make_user_dirs(s->path, 0700, e);
 	if (s->root < 0)
 		return -1;
+	/* Waits for a collection to end. A store that cannot be written to needs no such care. */
+	s->users = openat(s->root, "users", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (s->users >= 0 && flock(s->users, LOCK_SH) < 0)
+		return error_errno(e, "lock users");
 	s->tmp = open_room(s->root, "tmp", e);
 	if (s->tmp < 0)
 		return -1;
@@ -141,7 +155,7 @@ struct store *store_open(const char *path, struct error *e)
 		error_memory(e);
 		return NULL;
 	}
-	s->root = s->tmp = s->own = -1;
+	s->root = s->tmp = s->users = s->own = -1;
 	for (int i = 0; i < STORE_ROOMS; i++)
 		s->final[i] = s->boot[i] = -1;
 	pthread_mutex_init(&s->mutex, NULL);
@@ -179,6 +193,8 @@ void store_close(struct store *s)
 	}
 	if (s->tmp >= 0)
 		close(s->tmp);
+	if (s->users >= 0)
+		close(s->users);
 	if (s->root >= 0)
 		close(s->root);
 	pthread_mutex_destroy(&s->mutex);

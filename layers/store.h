@@ -10,6 +10,7 @@
  *     contexts/HEX       digests of context files, by the digest of the context's path
  *     mounts/HEX         cache mounts, by the digest of their id
  *     locks/HEX          flock files; freed by the kernel when a process dies
+ *     users              locked by every process that has the store open
  *     tmp/               files under way, and what is not synced yet
  *
  * A file is absent or complete. New files are written in tmp/PID.N (removed by the next process
@@ -59,6 +60,10 @@ bool store_has(struct store *s, enum store_room room, const char *name);
  * store_find. ERROR_NOT_FOUND when absent. */
 int store_locate(struct store *s, enum store_room room, const char *name, char *path, size_t size,
                  struct error *e);
+
+/* Is no other process using the store? Then none begins to until this one closes it, so that what
+ * nothing refers to can be taken for unused. */
+bool store_is_alone(struct store *s);
 
 /* A name for a new file or directory in this process's own folder below tmp/. */
 struct store_temp {
