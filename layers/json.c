@@ -49,7 +49,7 @@ json_t *json_parse(const void *text, size_t size, const char *what, struct error
 
 static char *text_of(const json_t *json, size_t flags, size_t *size)
 {
-	char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | flags);
+	char *text = json_dumps(json, JSON_ENCODE_ANY | flags);
 
 	if (text && size)
 		*size = strlen(text);
@@ -58,10 +58,15 @@ static char *text_of(const json_t *json, size_t flags, size_t *size)
 
 char *json_text(const json_t *json, size_t *size)
 {
-	return text_of(json, 0, size);
+	return text_of(json, JSON_COMPACT, size);
 }
 
 char *json_text_sorted(const json_t *json, size_t *size)
 {
-	return text_of(json, JSON_SORT_KEYS, size);
+	return text_of(json, JSON_COMPACT | JSON_SORT_KEYS, size);
+}
+
+char *json_text_indented(const json_t *json, size_t *size)
+{
+	return text_of(json, JSON_INDENT(4), size);
 }

@@ -17,3 +17,6 @@ json_t *json_parse(const void *text, size_t size, const char *what, struct error
  * The caller frees it. NULL when memory is out. */
 char *json_text(const json_t *json, size_t *size);
 char *json_text_sorted(const json_t *json, size_t *size);
+
+/* For people: four blanks for each level. */
+char *json_text_indented(const json_t *json, size_t *size);
