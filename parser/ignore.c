@@ -1,5 +1,6 @@
 #include "parser/ignore.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "parser/arena.h"
@@ -12,7 +13,13 @@
 /* These cost time by their length times that of the path, so no file may choose it freely. */
 #define ODD_PATTERN_MAX 1024
 
-enum part_kind { PART_LITERAL, PART_WILD, PART_DEEP };
+enum part_kind {
+	PART_LITERAL,
+	PART_BEGINS,                    /* "Docker*": a literal and one star */
+	PART_ENDS,                      /* "*.log" */
+	PART_WILD,
+	PART_DEEP,
+};
 
 struct part {
 	enum part_kind kind;
@@ -28,9 +35,24 @@ struct rule {
 	bool odd;
 };
 
+/* A rule without wildcards, or one part of that kind behind "**": these are looked up and not tried
+ * one by one. Lists of 100,000 files to leave out are made by machines.
+ */
+struct literal {
+	uint64_t hash;                  /* so that a miss seldom looks at the text */
+	const char *text;
+	size_t size;
+	bool anywhere;                  /* behind "**" */
+	size_t rule;                    /* the last one of this text */
+};
+
 struct ignore {
 	struct rule *item;
 	size_t count, capacity;
+	struct literal *literal;        /* sorted */
+	size_t literal_count;
+	size_t *other;                  /* the rules that are not among them, in order */
+	size_t other_count;
 	size_t exceptions;
 	struct arena *memory;
 };
@@ -85,6 +107,17 @@ static bool is_wild(const char *at, size_t size)
 	return false;
 }
 
+static enum part_kind kind_of(const char *at, size_t size)
+{
+	if (!is_wild(at, size))
+		return PART_LITERAL;
+	if (size == 2 && memcmp(at, "**", 2) == 0)
+		return PART_DEEP;
+	if (*at == '*' && !is_wild(at + 1, size - 1))
+		return PART_ENDS;
+	return at[size - 1] == '*' && !is_wild(at, size - 1) ? PART_BEGINS : PART_WILD;
+}
+
 static bool is_odd(const char *at, size_t size)
 {
 	const char *stars = memmem(at, size, "**", 2);
@@ -119,8 +152,7 @@ static int cut(struct arena *memory, struct rule *rule)
 		part->at = at;
 		at = part_end(at, end);
 		part->size = at - part->at;
-		part->kind = part->size == 2 && memcmp(part->at, "**", 2) == 0 ? PART_DEEP :
-		             is_wild(part->at, part->size) ? PART_WILD : PART_LITERAL;
+		part->kind = kind_of(part->at, part->size);
 		rule->odd |= is_odd(part->at, part->size);
 		at += at < end ? 1 + (*at == '\\') : 0;
 	}
@@ -167,6 +199,87 @@ static int add(struct ignore *rules, struct slice text, int line, struct syntax_
 	return 0;
 }
 
+#define HASH_START 0xcbf29ce484222325   /* FNV-1a */
+
+static uint64_t hash_byte(uint64_t hash, char c)
+{
+	return (hash ^ (unsigned char)c) * 0x100000001b3;
+}
+
+/* The order of literals. Texts made to have one hash cost no more than others. */
+static int compare(const void *left, const void *right)
+{
+	const struct literal *a = left, *b = right;
+
+	if (a->hash != b->hash)
+		return a->hash < b->hash ? -1 : 1;
+	if (a->anywhere != b->anywhere)
+		return a->anywhere ? 1 : -1;
+	if (a->size != b->size)
+		return a->size < b->size ? -1 : 1;
+	return memcmp(a->text, b->text, a->size);
+}
+
+static int compare_with_rule(const void *left, const void *right)
+{
+	const struct literal *a = left, *b = right;
+	int order = compare(a, b);
+
+	return order ? order : a->rule < b->rule ? -1 : a->rule > b->rule;
+}
+
+static bool is_literal(const struct rule *rule, struct literal *literal)
+{
+	bool anywhere = rule->count == 2 && rule->part[0].kind == PART_DEEP;
+
+	if (!rule->count || strchr(rule->pattern, '\\'))
+		return false;
+	for (size_t i = anywhere; i < rule->count; i++) {
+		if (rule->part[i].kind != PART_LITERAL)
+			return false;
+	}
+	literal->anywhere = anywhere;
+	literal->text = rule->part[anywhere].at;
+	literal->size = strlen(literal->text);
+	literal->hash = HASH_START;
+	for (size_t i = 0; i < literal->size; i++)
+		literal->hash = hash_byte(literal->hash, literal->text[i]);
+	return true;
+}
+
+/* Sort out the literal rules once all are there. Frees RULES when memory runs out. */
+static struct ignore *finish(struct ignore *rules, struct syntax_error *e)
+{
+	size_t kept = 0;
+
+	if (!rules->count)
+		return rules;
+	rules->literal = arena_array(rules->memory, rules->count, sizeof *rules->literal);
+	rules->other = arena_array(rules->memory, rules->count, sizeof *rules->other);
+	if (!rules->literal || !rules->other) {
+		syntax_error_set(e, "out of memory");
+		ignore_free(rules);
+		return NULL;
+	}
+	for (size_t i = 0; i < rules->count; i++) {
+		struct literal *next = &rules->literal[rules->literal_count];
+
+		next->rule = i;
+		if (is_literal(&rules->item[i], next))
+			rules->literal_count++;
+		else
+			rules->other[rules->other_count++] = i;
+	}
+	qsort(rules->literal, rules->literal_count, sizeof *rules->literal, compare_with_rule);
+	for (size_t i = 0; i < rules->literal_count; i++) {
+		if (kept > 0 && compare(&rules->literal[kept - 1], &rules->literal[i]) == 0)
+			kept--;
+		rules->literal[kept++] = rules->literal[i];
+	}
+	rules->literal_count = kept;
+	return rules;
+}
+
 static struct ignore *new_rules(struct syntax_error *e)
 {
 	struct ignore *rules = calloc(1, sizeof *rules);
@@ -210,7 +323,7 @@ struct ignore *ignore_parse(const char *text, size_t size, struct syntax_error *
 			return NULL;
 		}
 	}
-	return rules;
+	return finish(rules, e);
 }
 
 struct ignore *ignore_from_patterns(const char *const *patterns, size_t count,
@@ -227,7 +340,7 @@ struct ignore *ignore_from_patterns(const char *const *patterns, size_t count,
 			return NULL;
 		}
 	}
-	return rules;
+	return rules ? finish(rules, e) : NULL;
 }
 
 void ignore_free(struct ignore *rules)
@@ -248,9 +361,18 @@ enum answer { NO, YES, BELOW };
 
 static bool part_matches(const struct part *part, const char *at, size_t size)
 {
-	if (part->kind == PART_LITERAL)
+	size_t literal = part->size - 1;        /* without its star */
+
+	switch (part->kind) {
+	case PART_LITERAL:
 		return size == part->size && memcmp(at, part->at, size) == 0;
-	return pattern_match_slice(part->at, part->size, at, size);
+	case PART_BEGINS:
+		return size >= literal && memcmp(at, part->at, literal) == 0;
+	case PART_ENDS:
+		return size >= literal && memcmp(at + size - literal, part->at + 1, literal) == 0;
+	default:
+		return pattern_match_slice(part->at, part->size, at, size);
+	}
 }
 
 /* Match the parts FROM..TO of RULE, none of them deep, with the parts of the path at *REST, and
@@ -397,13 +519,53 @@ static enum answer ask(const struct rule *rule, const char *path)
 	return rule->odd ? ask_characters(rule, path) : ask_parts(rule, path);
 }
 
+/* The number, from 1, of the last rule that has the literal KEY; 0: none. */
+static size_t find(const struct ignore *rules, struct literal key)
+{
+	const struct literal *found = bsearch(&key, rules->literal, rules->literal_count,
+	                                      sizeof key, compare);
+
+	return found ? found->rule + 1 : 0;
+}
+
+/* The number of the last literal rule that PATH or a folder above it matches. */
+static size_t find_all(const struct ignore *rules, const char *path)
+{
+	struct literal whole = { .hash = HASH_START, .text = path };
+	struct literal part = { .hash = HASH_START, .text = path, .anywhere = true };
+	size_t last = 0;
+
+	for (const char *at = path;; at++) {
+		if (!*at || *at == '/') {
+			size_t rule;
+
+			whole.size = at - path;
+			part.size = at - part.text;
+			rule = find(rules, whole);
+			last = rule > last ? rule : last;
+			rule = find(rules, part);
+			last = rule > last ? rule : last;
+			if (!*at)
+				return last;
+			part.text = at + 1;
+			part.hash = HASH_START;
+		} else {
+			part.hash = hash_byte(part.hash, *at);
+		}
+		whole.hash = hash_byte(whole.hash, *at);
+	}
+}
+
 static const struct rule *decide(const struct ignore *rules, const char *path)
 {
-	for (size_t i = *path ? rules->count : 0; i > 0; i--) {
-		if (ask(&rules->item[i - 1], path) == YES)
-			return &rules->item[i - 1];
+	size_t last = *path && rules->literal_count ? find_all(rules, path) : 0;
+	size_t i = *path ? rules->other_count : 0;
+
+	for (; i > 0 && rules->other[i - 1] >= last; i--) {
+		if (ask(&rules->item[rules->other[i - 1]], path) == YES)
+			return &rules->item[rules->other[i - 1]];
 	}
-	return NULL;
+	return last ? &rules->item[last - 1] : NULL;
 }
 
 const struct ignore_rule *ignore_match(const struct ignore *rules, const char *path)

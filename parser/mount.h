@@ -28,7 +28,7 @@ struct mount {
 
 /* Parse VALUE into MOUNT, each option's value but from='s expanded with HOW.
  *
- * With HOW NULL the variables are not known yet, and only what needs none is looked at: the CSV, and
+ * With HOW NULL the variables are not known yet, and only what needs none is looked at: the CSV and
  * from=, which may have no variable; MOUNT then holds that alone. Returns 0, or -1 and E with MOUNT
  * released.
  */

@@ -93,6 +93,29 @@ static void compare(const char *line, const char *path)
 	ignore_free(rules);
 }
 
+/* Compare the rule that decides about PATH with the last line of TEXT that alone matches it. */
+static void compare_lines(const struct ignore *rules, const char *text, const char *path)
+{
+	const struct ignore_rule *decided = ignore_match(rules, path);
+	int line = 1, last = 0;
+
+	for (const char *at = text, *end;; at = end + 1, line++) {
+		struct ignore *alone;
+
+		end = strchrnul(at, '\n');
+		alone = ignore_parse(at, end - at, NULL);
+		if (!alone)
+			abort();
+		if (ignore_match(alone, path))
+			last = line;
+		ignore_free(alone);
+		if (!*end)
+			break;
+	}
+	if (last != (decided ? decided->line : 0))
+		abort();
+}
+
 static bool is_clean(const char *path)
 {
 	size_t size = strlen(path);
@@ -120,6 +143,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				abort();
 			*slash = '/';
 		}
+		if (!strstr(text, "\xef\xbb\xbf"))
+			compare_lines(rules, text, path);
 		if (!strpbrk(text, "\n\r\t \v\f#") && strncmp(text, "\xef\xbb\xbf", 3) != 0)
 			compare(text, path);
 	}

@@ -119,6 +119,38 @@ static void the_last_rule_that_matches_wins(void **state)
 	check("*\n!!x\n", "x", "!x");
 }
 
+static void literal_rules_keep_their_place_among_others(void **state)
+{
+	check("a\n!*\na\n!a/b\n", "a a/c", "b a/b");
+	check("*\n!a\n*\n", "a b", "");
+	check("!a\n*\n!a\n!**/b", "c", "a b a/b c/b");
+	check("**/x\n!a/x\n**/x/y", "x b/x a/x/y b/x/z", "a/x a/x/z");
+	check("a\na\n!a\n!a\n", "", "a a/b");
+}
+
+static void a_hundred_thousand_rules_are_looked_up(void **state)
+{
+	clock_t start = clock();
+	struct ignore *rules;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	for (int i = 0; i < 100000; i++)
+		fprintf(f, "vendor/lib%d/x\n", i);
+	fclose(f);
+	rules = parse(text);
+	for (int i = 0; i < 100000; i++) {
+		char path[64];
+
+		snprintf(path, sizeof path, "vendor/lib%d/%c/y", i, "xy"[i % 2]);
+		assert_int_equal(ignore_excludes(rules, path), i % 2 == 0);
+	}
+	assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
+	ignore_free(rules);
+	free(text);
+}
+
 static void the_rule_knows_its_line(void **state)
 {
 	struct ignore *rules = parse("# first\n*.md\n\n ! README.md \n");
@@ -238,6 +270,8 @@ int main(void)
 		cmocka_unit_test(double_stars_inside_a_part_match_as_patternmatcher_does),
 		cmocka_unit_test(classes_and_escapes),
 		cmocka_unit_test(the_last_rule_that_matches_wins),
+		cmocka_unit_test(literal_rules_keep_their_place_among_others),
+		cmocka_unit_test(a_hundred_thousand_rules_are_looked_up),
 		cmocka_unit_test(the_rule_knows_its_line),
 		cmocka_unit_test(folders_are_walked_only_for_what_may_come_back),
 		cmocka_unit_test(mistakes_name_their_line),
