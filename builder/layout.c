@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "builder/tarball.h"
+#include "builder/tar_file.h"
 #include "layers/blob.h"
 #include "layers/extent.h"
 #include "layers/path.h"
@@ -230,7 +230,7 @@ static char *index_text(const json_t *manifests, size_t *size)
 	return text;
 }
 
-static int write_part(struct layout *l, struct tarball *t, const struct part *part, struct error *e)
+static int write_part(struct layout *l, struct tar_file *t, const struct part *part, struct error *e)
 {
 	struct entry entry = { .path = part->name, .type = ENTRY_FILE, .mode = 0644,
 		               .size = part->size };
@@ -242,7 +242,7 @@ static int write_part(struct layout *l, struct tarball *t, const struct part *pa
 		if (fd < 0)
 			return -1;
 	}
-	return tarball_add(t, &entry, &content, e);
+	return tar_file_add(t, &entry, &content, e);
 }
 
 int layout_write_archive(struct layout *l, const char *dest, struct error *e)
@@ -251,7 +251,7 @@ int layout_write_archive(struct layout *l, const char *dest, struct error *e)
 	auto_free char *index = NULL;
 	auto_free char *repos = NULL;
 	size_t index_size, repos_size;
-	struct tarball *t;
+	struct tar_file *t;
 	int result = 0;
 
 	index = index_text(l->manifests, &index_size);
@@ -263,19 +263,19 @@ int layout_write_archive(struct layout *l, const char *dest, struct error *e)
 	    (json_array_size(l->repos) > 0 && add_file(l, "manifest.json", repos, repos_size, e) < 0))
 		return -1;
 	sort_parts(l);
-	t = tarball_begin(dest, e);
+	t = tar_file_begin(dest, e);
 	if (!t)
 		return -1;
 	for (size_t i = 0; result == 0 && i < 2; i++) {
 		struct entry entry = { .path = folders[i], .type = ENTRY_DIR, .mode = 0755 };
 
-		result = tarball_add(t, &entry, NULL, e);
+		result = tar_file_add(t, &entry, NULL, e);
 	}
 	for (size_t i = 0; result == 0 && i < l->count; i++)
 		result = write_part(l, t, &l->part[i], e);
 	if (result == 0)
-		return tarball_finish(t, e);
-	tarball_abandon(t);
+		return tar_file_finish(t, e);
+	tar_file_abandon(t);
 	return -1;
 }
 

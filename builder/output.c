@@ -105,7 +105,7 @@ static char *platform_folder(const struct image *image, struct error *e)
 }
 
 static int write_tree(const struct output_source *from, const struct output_spec *spec, size_t i,
-                      struct tarball *t, struct output_result *result, struct error *e)
+                      struct tar_file *t, struct output_result *result, struct error *e)
 {
 	const struct output_image *image = &from->image[i];
 	bool split = spec->split_given ? spec->split : from->image_count > 1;
@@ -126,7 +126,7 @@ static int write_tree(const struct output_source *from, const struct output_spec
 		struct entry folder = { .path = platform, .type = ENTRY_DIR, .mode = 0755,
 			                .mtime = epoch < 0 ? 0 : epoch };
 
-		written = tarball_add(t, &folder, NULL, e);
+		written = tar_file_add(t, &folder, NULL, e);
 	} else if (st) {
 		written = 0;
 	}
@@ -140,22 +140,36 @@ static int write_tree(const struct output_source *from, const struct output_spec
 static int write_tar(const struct output_source *from, const struct output_spec *spec,
                      struct output_result *result, struct error *e)
 {
-	struct tarball *t = tarball_begin(spec->dest, e);
+	struct tar_file *t = tar_file_begin(spec->dest, e);
 
 	if (!t)
 		return -1;
 	for (size_t i = 0; i < from->image_count; i++)
 		if (write_tree(from, spec, i, t, result, e) < 0) {
-			tarball_abandon(t);
+			tar_file_abandon(t);
 			return -1;
 		}
-	return tarball_finish(t, e);
+	return tar_file_finish(t, e);
 }
 
-/* A folder inside the store would be taken for a part of it (H292). */
+/* The longest part of DEST that exists, without links. */
+static char *existing_part(const char *dest)
+{
+	auto_free char *part = strdup(dest);
+	char *real = NULL;
+
+	while (part && !(real = realpath(*part ? part : ".", NULL)) && *part) {
+		char *slash = strrchr(part, '/');
+
+		part[slash ? slash - part + (slash == part) : 0] = '\0';
+	}
+	return real;
+}
+
+/* What is written into the store would be taken for a part of it (H292). */
 static int check_place(const struct output_source *from, const char *dest, struct error *e)
 {
-	auto_free char *real = realpath(dest, NULL);
+	auto_free char *real = existing_part(dest);
 	const char *store = store_path(from->store);
 	size_t length = strlen(store);
 

@@ -240,7 +240,7 @@ int output_folder(struct stack *st, const char *dest, int64_t epoch, bool mirror
 
 struct tar_output {
 	struct stack *stack;
-	struct tarball *tarball;
+	struct tar_file *tar;
 	const char *prefix;
 	int64_t epoch;
 };
@@ -259,10 +259,10 @@ static int tar_entry(void *context, const struct found *found, struct error *e)
 		return error_memory(e);
 	entry.path = path;
 	entry.mtime = time_of(&entry, to->epoch);
-	return tarball_add(to->tarball, &entry, &content, e);
+	return tar_file_add(to->tar, &entry, &content, e);
 }
 
-int output_tar(struct stack *st, struct tarball *t, const char *prefix, int64_t epoch,
+int output_tar(struct stack *st, struct tar_file *t, const char *prefix, int64_t epoch,
                struct error *e)
 {
 	struct tar_output to = { st, t, prefix, epoch };

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "builder/tarball.h"
+#include "builder/tar_file.h"
 #include "layers/stack.h"
 
 /* Everything in ST beneath the folder DEST, owned by the caller, with modes and times (EPOCH
@@ -15,5 +15,5 @@ int output_folder(struct stack *st, const char *dest, int64_t epoch, bool mirror
                   size_t *skipped, struct error *e);
 
 /* Everything in ST to T, below PREFIX ("" or "linux_amd64/"). */
-int output_tar(struct stack *st, struct tarball *t, const char *prefix, int64_t epoch,
+int output_tar(struct stack *st, struct tar_file *t, const char *prefix, int64_t epoch,
                struct error *e);

@@ -8,15 +8,15 @@
 #include "layers/layer.h"
 #include "layers/table.h"
 
-struct tarball;
+struct tar_file;
 
 /* DEST is a path of the user's, or "-". */
-struct tarball *tarball_begin(const char *dest, struct error *e);
+struct tar_file *tar_file_begin(const char *dest, struct error *e);
 
 /* Add one entry; CONTENT counts for files only. Entries come in any order. */
-int tarball_add(struct tarball *t, const struct entry *entry, const struct content *content,
+int tar_file_add(struct tar_file *t, const struct entry *entry, const struct content *content,
                 struct error *e);
 
 /* Both consume T. */
-int tarball_finish(struct tarball *t, struct error *e);
-void tarball_abandon(struct tarball *t);
+int tar_file_finish(struct tar_file *t, struct error *e);
+void tar_file_abandon(struct tar_file *t);

@@ -1,4 +1,4 @@
-#include "builder/tarball.h"
+#include "builder/tar_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 /* Smaller contents are read into the buffer; larger ones are moved by the kernel. */
 #define SMALL (128 << 10)
 
-struct tarball {
+struct tar_file {
 	char *dest;
 	int fd;
 	int dir; /* where DEST will be; -1 when FD is DEST itself */
@@ -27,7 +27,7 @@ struct tarball {
 
 /* --- where it goes ---------------------------------------------------------------------------- */
 
-static int open_aside(struct tarball *t, const char *path, struct error *e)
+static int open_aside(struct tar_file *t, const char *path, struct error *e)
 {
 	const char *slash = strrchr(path, '/');
 	auto_free char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
@@ -44,7 +44,7 @@ static int open_aside(struct tarball *t, const char *path, struct error *e)
 	return t->fd < 0 ? error_errno(e, "create %s", t->dest) : 0;
 }
 
-static int open_dest(struct tarball *t, struct error *e)
+static int open_dest(struct tar_file *t, struct error *e)
 {
 	auto_free char *real = NULL;
 	struct stat st;
@@ -69,7 +69,7 @@ static int open_dest(struct tarball *t, struct error *e)
 	return real ? open_aside(t, real, e) : error_errno(e, "open %s", t->dest);
 }
 
-static void tarball_free(struct tarball *t)
+static void tar_file_free(struct tar_file *t)
 {
 	if (t->fd >= 0)
 		close(t->fd);
@@ -81,18 +81,18 @@ static void tarball_free(struct tarball *t)
 	free(t);
 }
 
-void tarball_abandon(struct tarball *t)
+void tar_file_abandon(struct tar_file *t)
 {
 	if (!t)
 		return;
 	if (t->dir >= 0)
 		unlinkat(t->dir, t->aside, 0);
-	tarball_free(t);
+	tar_file_free(t);
 }
 
-struct tarball *tarball_begin(const char *dest, struct error *e)
+struct tar_file *tar_file_begin(const char *dest, struct error *e)
 {
-	struct tarball *t = malloc(sizeof *t);
+	struct tar_file *t = malloc(sizeof *t);
 
 	if (!t) {
 		error_memory(e);
@@ -105,7 +105,7 @@ struct tarball *tarball_begin(const char *dest, struct error *e)
 	if (!t->dest || open_dest(t, e) < 0) {
 		if (!t->dest)
 			error_memory(e);
-		tarball_free(t);
+		tar_file_free(t);
 		return NULL;
 	}
 	return t;
@@ -113,7 +113,7 @@ struct tarball *tarball_begin(const char *dest, struct error *e)
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
-static int flush(struct tarball *t, struct error *e)
+static int flush(struct tar_file *t, struct error *e)
 {
 	size_t used = t->used;
 
@@ -121,7 +121,7 @@ static int flush(struct tarball *t, struct error *e)
 	return path_write_all(t->fd, t->buffer, used, e) < 0 ? error_context(e, "%s", t->dest) : 0;
 }
 
-static int put(struct tarball *t, const void *bytes, size_t size, struct error *e)
+static int put(struct tar_file *t, const void *bytes, size_t size, struct error *e)
 {
 	if (size > BUFFER_SIZE - t->used && flush(t, e) < 0)
 		return -1;
@@ -132,7 +132,7 @@ static int put(struct tarball *t, const void *bytes, size_t size, struct error *
 	return 0;
 }
 
-static int put_content(struct tarball *t, const struct content *content, int64_t size,
+static int put_content(struct tar_file *t, const struct content *content, int64_t size,
                        struct error *e)
 {
 	if (content->memory)
@@ -150,7 +150,7 @@ static int put_content(struct tarball *t, const struct content *content, int64_t
 	return 0;
 }
 
-int tarball_add(struct tarball *t, const struct entry *entry, const struct content *content,
+int tar_file_add(struct tar_file *t, const struct entry *entry, const struct content *content,
                 struct error *e)
 {
 	static const char zeros[TAR_BLOCK];
@@ -181,7 +181,7 @@ int tarball_add(struct tarball *t, const struct entry *entry, const struct conte
 	return put(t, zeros, tar_padding(entry->size), e);
 }
 
-int tarball_finish(struct tarball *t, struct error *e)
+int tar_file_finish(struct tar_file *t, struct error *e)
 {
 	static const char end[2 * TAR_BLOCK];
 	int result = put(t, end, sizeof end, e);
@@ -193,8 +193,8 @@ int tarball_finish(struct tarball *t, struct error *e)
 	if (result == 0 && t->dir >= 0 && renameat(t->dir, t->aside, t->dir, t->name) < 0)
 		result = error_errno(e, "write %s", t->dest);
 	if (result < 0)
-		tarball_abandon(t);
+		tar_file_abandon(t);
 	else
-		tarball_free(t);
+		tar_file_free(t);
 	return result;
 }
