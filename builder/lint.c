@@ -66,15 +66,17 @@ int lint_begin(struct planner *p)
 static int by_line(const void *a, const void *b)
 {
 	const struct finding *x = a, *y = b;
+	int rule = strcmp(x->rule, y->rule);
 
-	return (x->first_line > y->first_line) - (x->first_line < y->first_line);
+	if (x->first_line != y->first_line)
+		return x->first_line < y->first_line ? -1 : 1;
+	return rule ? rule : strcmp(x->message, y->message);
 }
 
 void lint_end(struct planner *p)
 {
 	struct plan *plan = p->plan;
 
-	/* glibc's qsort is stable while memory lasts, and beyond that order does not matter. */
 	if (plan->finding_count > 1)
 		qsort(plan->finding, plan->finding_count, sizeof *plan->finding, by_line);
 	plan->findings_fail = p->check.error && plan->finding_count > 0;
