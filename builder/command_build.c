@@ -178,53 +178,19 @@ static int resolve(void *session, const char *image, const char *platform,
 	return bases_resolve(s->bases, image, platform, base, e);
 }
 
-/* Is NAME the name of an earlier stage, or the number of one? */
-static bool is_stage(const struct dockerfile *d, size_t before, const char *name)
+static void expect(void *session, const char *const *images, size_t count, const char *platform)
 {
-	for (size_t i = 0; i < before; i++) {
-		const struct instruction *in = &d->instruction[i];
+	struct session *s = session;
 
-		if (in->keyword == KEYWORD_FROM && in->from.name && strcasecmp(in->from.name, name) == 0)
-			return true;
-	}
-	return strcmp(name, "scratch") == 0;
+	bases_expect(s->bases, images, count, platform);
 }
 
-/* Images that FROM lines name as they are: several are looked up side by side. With a target the
- * planner knows better which are needed. */
-static void expect_bases(struct session *s)
+static void set_callbacks(struct session *s, struct plan_options *options)
 {
-	const struct dockerfile *d = s->file;
-	auto_free const char **image = calloc(d->count + 1, sizeof *image);
-	size_t count = 0;
-
-	if (!image || s->flags.plan.target || s->flags.plan.context_count > 0)
-		return;
-	for (size_t i = 0; i < d->count; i++) {
-		const struct instruction *in = &d->instruction[i];
-
-		if (in->keyword == KEYWORD_FROM && !in->from.platform &&
-		    !strchr(in->from.image, '$') && !is_stage(d, i, in->from.image))
-			image[count++] = in->from.image;
-	}
-	bases_expect(s->bases, image, count, s->flags.plan.platform);
-}
-
-static int lint_failure(const struct plan *plan, struct error *e)
-{
-	char text[sizeof e->text] = "";
-	size_t used = 0;
-
-	for (size_t i = 0; i < plan->finding_count && used < sizeof text; i++) {
-		size_t k = 0;
-
-		while (k < i && strcmp(plan->finding[k].rule, plan->finding[i].rule) != 0)
-			k++;
-		if (k == i)
-			used += (size_t)snprintf(text + used, sizeof text - used, "%s%s",
-			                         used ? ", " : "", plan->finding[i].rule);
-	}
-	return error_set(e, ERROR_INPUT, "lint violation found for rules: %s", text);
+	options->ignored = is_ignored;
+	options->resolve = resolve;
+	options->expect = expect;
+	options->context_pointer = s;
 }
 
 static int make_plan(struct session *s, struct error *e)
@@ -232,10 +198,7 @@ static int make_plan(struct session *s, struct error *e)
 	struct plan_options options = s->flags.plan;
 	struct plan_error wrong = { 0 };
 
-	options.ignored = is_ignored;
-	options.resolve = resolve;
-	options.context_pointer = s;
-	expect_bases(s);
+	set_callbacks(s, &options);
 	s->plan = plan_make(s->file, &options, &wrong);
 	if (!s->plan) {
 		s->first_line = wrong.first_line;
@@ -243,9 +206,7 @@ static int make_plan(struct session *s, struct error *e)
 		*e = wrong.error;
 		return -1;
 	}
-	if (s->plan->findings_fail)
-		return lint_failure(s->plan, e);
-	return 0;
+	return plan_check_findings(s->plan, e);
 }
 
 /* --- the build -------------------------------------------------------------------------------------------- */
@@ -290,8 +251,9 @@ static int answer_call(struct session *s, struct error *e)
 	                     .name = s->source.name, .text = s->source.text,
 	                     .size = s->source.size, .file = s->file, .error = &wrong };
 
-	options.ignored = is_ignored;
-	options.context_pointer = s;
+	set_callbacks(s, &options);
+	if (strcmp(s->flags.call, "targets") == 0)
+		options.resolve = NULL; /* the text alone tells them */
 	if (s->file->error_count == 0)
 		s->plan = plan_make(s->file, &options, &wrong);
 	call.plan = s->plan;
