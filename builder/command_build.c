@@ -82,7 +82,7 @@ static int read_dockerfile(struct session *s, struct error *e)
 		result = dockerfile_source_take(&s->source, &s->place.dockerfile,
 		                                s->place.dockerfile_size, e);
 	else
-		result = dockerfile_source_read(s->place.folder, f->file, &s->remote, &s->source, e);
+		result = dockerfile_source_read(s->place.folder, f->file, s->store, &s->source, e);
 	if (result == 0) {
 		s->file = dockerfile_parse(s->source.text, s->source.size);
 		if (!s->file)
@@ -113,12 +113,18 @@ static struct build_context *new_context(struct session *s, const char *name)
 /* A named context that is a folder, seen through its own .dockerignore. */
 static int open_named(struct session *s, const struct named_context *named, struct error *e)
 {
+	/* The planner's and the resolver's. */
+	static const char *const others[] = { "docker-image://", "oci-layout://", "target:" };
 	struct build_context *c = new_context(s, named->name);
 	struct ignore *ignore = NULL;
 	struct stat st;
 
-	if (strstr(named->value, "://") || strncmp(named->value, "target:", 7) == 0)
-		return 0; /* the planner's and the resolver's */
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strncmp(named->value, others[i], strlen(others[i])) == 0)
+			return 0;
+	if (is_web_address(named->value) || is_git_address(named->value))
+		return error_set(e, ERROR_UNSUPPORTED, "build context %s: an address is not supported "
+		                 "here yet: name a folder", named->name);
 	if (stat(named->value, &st) < 0)
 		return error_errno(e, "failed to get build context %s: stat %s", named->name,
 		                   named->value);

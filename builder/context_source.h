@@ -4,6 +4,7 @@
  * with the build, or a Dockerfile, built with an empty context.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "layers/error.h"
@@ -13,8 +14,8 @@ struct context_source {
 	char *folder;           /* NULL: the context is empty */
 	char *dockerfile;       /* what came instead of an archive; NULL: nothing */
 	size_t dockerfile_size;
-	struct store_temp temp; /* holds FOLDER when it was made here */
-	int temporary;
+	bool temporary;         /* FOLDER is TEMP */
+	struct store_temp temp;
 };
 
 /* TEXT is the argument; FILE is -f, which may need standard input for itself. PLACE needs
@@ -22,3 +23,8 @@ struct context_source {
 int context_source_open(const char *text, const char *file, struct store *s,
                         struct context_source *place, struct error *e);
 void context_source_release(struct context_source *place);
+
+/* "http://..." or "https://...". */
+bool is_web_address(const char *text);
+/* A git repository: "git@host:x", "git://..", "https://host/x.git". */
+bool is_git_address(const char *text);

@@ -7,10 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "builder/context_source.h"
+#include "builder/download.h"
+#include "layers/blob.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 #include "parser/dockerfile.h"
-#include "registry/http.h"
 
 /* Twenty thousand patterns; more is an accident. */
 #define IGNORE_SIZE_MAX (4 << 20)
@@ -50,11 +52,6 @@ char *stdin_read(size_t limit, size_t *size, struct error *e)
 	}
 	error_memory(e);
 	return NULL;
-}
-
-static bool is_url(const char *text)
-{
-	return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
 }
 
 /* --- files ------------------------------------------------------------------------------------------ */
@@ -196,7 +193,8 @@ static int read_file(struct dockerfile_source *source, const char *folder, const
 	int result;
 
 	if (!file && !folder)
-		return error_set(e, ERROR_NOT_FOUND, "open Dockerfile: no such file or directory");
+		return error_set(e, ERROR_NOT_FOUND, "failed to read dockerfile: open Dockerfile: no "
+		                 "such file or directory");
 	result = file ? find_place(folder, file, &place, e)
 	              : open_root(&place, folder, "Dockerfile", e);
 	if (result == 0) {
@@ -210,7 +208,9 @@ static int read_file(struct dockerfile_source *source, const char *folder, const
 	} else if (result == 0) {
 		result = read_default(source, &place, e);
 	}
-	if (result == 0)
+	if (result < 0)
+		error_context(e, "failed to read dockerfile");
+	else
 		result = read_ignores(source, folder, &place, e);
 	place_release(&place);
 	return result;
@@ -218,26 +218,27 @@ static int read_file(struct dockerfile_source *source, const char *folder, const
 
 /* --- elsewhere --------------------------------------------------------------------------------------- */
 
-static int read_url(struct dockerfile_source *source, const char *url, struct remote *r,
+static int read_url(struct dockerfile_source *source, const char *url, struct store *s,
                     struct error *e)
 {
-	struct http_request q = HTTP_REQUEST("GET", url);
-	struct http_response answer = { 0 };
-	struct auth *auth = remote_auth(r, e);
+	struct download got;
 
-	q.limit = DOCKERFILE_SIZE_MAX;
-	if (!auth || http_send(auth_http(auth), &q, &answer, e) < 0)
+	if (download(s, url, NULL, NULL, NULL, NULL, &got, e) < 0)
 		return -1;
-	if (answer.status == 200) {
-		source->text = answer.body;
-		source->size = answer.body_size;
-		answer.body = NULL;
-	} else {
-		error_set(e, ERROR_NETWORK, "%s: status %d", answer.url, answer.status);
-	}
-	http_release(&answer);
 	source->name = strdup("Dockerfile");
-	return source->text ? (source->name ? 0 : error_memory(e)) : -1;
+	if (!source->name)
+		return error_memory(e);
+	source->text = blob_read(s, &got.digest, DOCKERFILE_SIZE_MAX, &source->size, e);
+	return source->text ? 0 : -1;
+}
+
+static int read_stdin(struct dockerfile_source *source, struct error *e)
+{
+	source->name = strdup("Dockerfile");
+	if (!source->name)
+		return error_memory(e);
+	source->text = stdin_read(DOCKERFILE_SIZE_MAX, &source->size, e);
+	return source->text ? 0 : -1;
 }
 
 static int identify(struct dockerfile_source *source, const char *folder, const char *file,
@@ -252,7 +253,7 @@ static int identify(struct dockerfile_source *source, const char *folder, const 
 	return 0;
 }
 
-int dockerfile_source_read(const char *folder, const char *file, struct remote *r,
+int dockerfile_source_read(const char *folder, const char *file, struct store *s,
                            struct dockerfile_source *source, struct error *e)
 {
 	int result;
@@ -260,18 +261,15 @@ int dockerfile_source_read(const char *folder, const char *file, struct remote *
 	*source = (struct dockerfile_source){ 0 };
 	if (identify(source, folder, file, e) < 0)
 		return -1;
-	if (!file || (strcmp(file, "-") != 0 && !is_url(file))) {
-		result = read_file(source, folder, file, e);
-	} else if (is_url(file)) {
-		result = read_url(source, file, r, e);
-	} else {
-		source->name = strdup("Dockerfile");
-		source->text = stdin_read(DOCKERFILE_SIZE_MAX, &source->size, e);
-		result = !source->text ? -1 : source->name ? 0 : error_memory(e);
-	}
-	if (result == 0 && file && !source->ignore && (strcmp(file, "-") == 0 || is_url(file)))
-		result = read_ignores(source, folder, NULL, e);
-	return result < 0 && !source->text ? error_context(e, "failed to read dockerfile") : result;
+	if (file && is_web_address(file))
+		result = read_url(source, file, s, e);
+	else if (file && strcmp(file, "-") == 0)
+		result = read_stdin(source, e);
+	else
+		return read_file(source, folder, file, e);
+	if (result == 0)
+		return read_ignores(source, folder, NULL, e);
+	return error_context(e, "failed to read dockerfile");
 }
 
 int dockerfile_source_take(struct dockerfile_source *source, char **text, size_t size,
