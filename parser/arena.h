@@ -10,7 +10,9 @@ struct arena *arena_new(void);
 
 void arena_free(struct arena *a);
 
-/* COUNT zeroed items, at least one, of SIZE bytes. Returns NULL when memory ran out; arena_exhausted remembers. */
+/* COUNT zeroed items, at least one, of SIZE bytes. Returns NULL when memory ran out, which
+ * arena_exhausted remembers.
+ */
 void *arena_array(struct arena *a, size_t count, size_t size);
 
 /* A copy of SIZE bytes with a NUL behind them. */

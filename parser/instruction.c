@@ -265,7 +265,7 @@ int instruction_type(struct reading *r)
 
 	while (known < FLAGS_MAX && form->flags[known].name)
 		known++;
-	/* HEALTHCHECK NONE takes no notice of flags either, also as BuildKit. */
+	/* HEALTHCHECK NONE ignores its flags, as in BuildKit. */
 	if (!form->ignores_flags && !arguments_are_none(r) &&
 	    flags_read(r->memory, &r->to->flags, form->flags, known, values, r->e) < 0)
 		return -1;
