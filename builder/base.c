@@ -424,8 +424,10 @@ static void *fetch_next(void *argument)
 	size_t i;
 
 	while ((i = c->next++) < c->count)
-		if (!layer_is_whole(c->of->bases->store, &c->of->image.layers[i]))
-			fetch_one(c, i, &c->error[i]);
+		/* What succeeds may have used its error to ask whether something is there. */
+		if (!layer_is_whole(c->of->bases->store, &c->of->image.layers[i]) &&
+		    fetch_one(c, i, &c->error[i]) == 0)
+			c->error[i].kind = ERROR_NONE;
 	return NULL;
 }
 
