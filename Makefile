@@ -52,7 +52,7 @@ $(OUT)/inside: $(INSIDE)
 	@echo "  LINK  $@"
 	@$(CC) -static -nostdlib -Wl,--gc-sections,--build-id=none,-z,noseparate-code,-z,max-page-size=4096 -s -o $@ \
 	        $(filter %.o,$^)
-$(INSIDE): SANITIZE :=
+$(INSIDE): override SANITIZE :=
 $(INSIDE): OURS += -ffreestanding -fno-stack-protector -fno-tree-loop-distribute-patterns -fno-pic
 $(OUT)/builder/helper.o: OURS += -DHELPER='"$(OUT)/inside"'
 $(OUT)/builder/helper.o: $(OUT)/inside
@@ -111,7 +111,7 @@ DRIVE    := $(OUT)/tests/sandbox/drive
 TALK     := $(OUT)/tests/sandbox/talk
 $(DRIVE): $(OUT)/tests/sandbox/drive.o $(BUILDER_A)
 	$(LINK) $(LIBS)
-$(TALK) $(TALK).o: SANITIZE :=
+$(TALK) $(TALK).o: override SANITIZE :=
 $(TALK): $(TALK).o
 	$(LINK) -static
 
