@@ -81,23 +81,7 @@ int copy_take_archive_fd(struct selection *c, int fd, const struct digest *diges
 	return add_archive(c, (struct copy_archive){ .name = name, .fd = fd, .digest = *digest }, e);
 }
 
-static int put_there(void *context, const struct found *found, struct error *e)
-{
-	struct key *key = context;
-	const struct entry *entry = &found->entry;
-	unsigned char type = (unsigned char)entry->type;
-
-	(void)e;
-	key_file(key, &type, 1);
-	key_file(key, entry->path, strlen(entry->path) + 1);
-	if (entry->link)
-		key_file(key, entry->link, strlen(entry->link) + 1);
-	return 0;
-}
-
-/* Nobody has read the members yet, so all that they may meet counts: every name and link below the
- * destination, if it is there. */
-int copy_archives_to_key(struct selection *c, struct key *key, struct error *e)
+void copy_archives_to_key(struct selection *c, struct key *key)
 {
 	for (size_t i = 0; i < c->archive_count; i++) {
 		const struct copy_archive *a = &c->archive[i];
@@ -107,13 +91,6 @@ int copy_archives_to_key(struct selection *c, struct key *key, struct error *e)
 			context_entry(a->file, &entry);
 		key_add_digest(key, a->name, a->file ? &entry.digest : &a->digest);
 	}
-	if (!c->onto || !c->is_there)
-		return 0;
-	key_files_begin(key, "what is at the destination");
-	if (stack_walk(c->onto, c->destination, true, put_there, key, e) < 0)
-		return -1;
-	key_files_end(key);
-	return 0;
 }
 
 /* --- unpacking ----------------------------------------------------------------------------------- */

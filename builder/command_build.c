@@ -18,6 +18,7 @@
 #include "builder/context.h"
 #include "builder/context_source.h"
 #include "builder/dockerfile_source.h"
+#include "builder/git.h"
 #include "builder/interrupt.h"
 #include "builder/plan.h"
 #include "builder/report.h"
@@ -34,6 +35,8 @@ struct session {
 	struct bases *bases;
 	struct build_result result;
 	struct context_source place;
+	struct context_source *fetched; /* named contexts that are repositories */
+	size_t fetched_count;
 	struct dockerfile_source source;
 	struct dockerfile *file;
 	struct build_context *context;  /* the main one first */
@@ -110,6 +113,24 @@ static struct build_context *new_context(struct session *s, const char *name)
 	return c;
 }
 
+/* A named context that is a repository; it has no .dockerignore that counts. */
+static int open_named_repository(struct session *s, const struct named_context *named,
+                                 struct build_context *c, struct error *e)
+{
+	struct context_source *grown = reallocarray(s->fetched, s->fetched_count + 1, sizeof *grown);
+
+	if (!grown)
+		return error_memory(e);
+	s->fetched = grown;
+	if (context_source_open(named->value, NULL, s->store, &grown[s->fetched_count++], e) < 0)
+		return error_context(e, "build context %s", named->name);
+	c->context = context_open(NULL, grown[s->fetched_count - 1].folder, NULL, e);
+	if (!c->context)
+		return -1;
+	s->context_count++;
+	return 0;
+}
+
 /* A named context that is a folder, seen through its own .dockerignore. */
 static int open_named(struct session *s, const struct named_context *named, struct error *e)
 {
@@ -122,7 +143,9 @@ static int open_named(struct session *s, const struct named_context *named, stru
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 		if (strncmp(named->value, others[i], strlen(others[i])) == 0)
 			return 0;
-	if (is_web_address(named->value) || is_git_address(named->value))
+	if (git_is_place(named->value))
+		return open_named_repository(s, named, c, e);
+	if (is_web_address(named->value))
 		return error_set(e, ERROR_UNSUPPORTED, "build context %s: an address is not supported "
 		                 "here yet: name a folder", named->name);
 	if (stat(named->value, &st) < 0)
@@ -332,6 +355,9 @@ static void session_release(struct session *s)
 	dockerfile_free(s->file);
 	dockerfile_source_release(&s->source);
 	context_source_release(&s->place);
+	for (size_t i = 0; i < s->fetched_count; i++)
+		context_source_release(&s->fetched[i]);
+	free(s->fetched);
 	bases_close(s->bases);
 	remote_release(&s->remote);
 	build_result_release(&s->result);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "builder/download.h"
+#include "builder/git.h"
 #include "builder/tar_context.h"
 #include "layers/blob.h"
 #include "layers/scope.h"
@@ -16,15 +17,6 @@
 bool is_web_address(const char *text)
 {
 	return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
-}
-
-bool is_git_address(const char *text)
-{
-	size_t length = strcspn(text, "#?");
-
-	return strncmp(text, "git://", 6) == 0 || strncmp(text, "git@", 4) == 0 ||
-	       strncmp(text, "ssh://", 6) == 0 ||
-	       (is_web_address(text) && length > 4 && strncmp(text + length - 4, ".git", 4) == 0);
 }
 
 /* The path of a file in the store's tmp/. */
@@ -96,6 +88,19 @@ static int from_url(const char *url, struct store *s, struct context_source *pla
 	return fd < 0 ? -1 : take_stream(s, fd, place, e);
 }
 
+static int from_git(const char *text, struct store *s, struct context_source *place,
+                    struct error *e)
+{
+	char commit[GIT_COMMIT];
+	struct git_place git;
+
+	if (git_place_parse(text, &git, e) == 0 && git_resolve(&git, NULL, commit, e) == 0)
+		place->folder = git_checkout(s, &git, NULL, commit, &place->temp, e);
+	git_place_release(&git);
+	place->temporary = place->folder != NULL;
+	return place->folder ? 0 : error_context(e, "%s", text);
+}
+
 static int from_folder(const char *path, struct context_source *place, struct error *e)
 {
 	struct stat st;
@@ -122,9 +127,8 @@ int context_source_open(const char *text, const char *file, struct store *s,
 		fd = tar_context_spool(s, STDIN_FILENO, e);
 		return fd < 0 ? -1 : take_stream(s, fd, place, e);
 	}
-	if (is_git_address(text))
-		return error_set(e, ERROR_UNSUPPORTED, "a context that is a git repository is not "
-		                 "supported yet: clone it and name the folder");
+	if (git_is_place(text))
+		return from_git(text, s, place, e);
 	return is_web_address(text) ? from_url(text, s, place, e) : from_folder(text, place, e);
 }
 

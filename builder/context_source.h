@@ -26,5 +26,3 @@ void context_source_release(struct context_source *place);
 
 /* "http://..." or "https://...". */
 bool is_web_address(const char *text);
-/* A git repository: "git@host:x", "git://..", "https://host/x.git". */
-bool is_git_address(const char *text);

@@ -14,6 +14,7 @@ void copy_free(struct selection *c)
 	arena_free(c->memory);
 	if (c->spool >= 0)
 		close(c->spool);
+	copy_release_repositories(c);
 	for (size_t i = 0; i < c->open_count; i++)
 		close(c->open[i]);
 	free(c->open);
@@ -80,6 +81,8 @@ static int take_source(struct selection *c, const struct copy_source *source, st
 		return copy_next_match(c, NULL, NULL, e) < 0 ? -1 : copy_add_document(c, source, e);
 	case SOURCE_URL:
 		return copy_take_url(c, source, key, e);
+	case SOURCE_GIT:
+		return copy_take_repository(c, source, e);
 	default:
 		return copy_take_path(c, source, e);
 	}
@@ -168,6 +171,39 @@ static void put_facts(struct facts *f, const struct entry *entry)
 		put(f, entry->link, strlen(entry->link) + 1);
 }
 
+static int put_there(void *context, const struct found *found, struct error *e)
+{
+	struct key *key = context;
+	const struct entry *entry = &found->entry;
+	unsigned char type = (unsigned char)entry->type;
+
+	(void)e;
+	key_file(key, &type, 1);
+	key_file(key, entry->path, strlen(entry->path) + 1);
+	if (entry->link)
+		key_file(key, entry->link, strlen(entry->link) + 1);
+	return 0;
+}
+
+/* Archives and repositories are not looked into before their layer is written, so all that their
+ * files may meet counts: every name and link below the destination, if it is there. */
+static int add_later_to_key(struct selection *c, struct key *key, struct error *e)
+{
+	if (c->archive_count + c->repository_count == 0)
+		return 0;
+	copy_archives_to_key(c, key);
+	copy_repositories_to_key(c, key);
+	for (size_t i = 0; i < c->step->exclude_count; i++)
+		key_add(key, "--exclude", c->step->excludes[i]);
+	if (!c->onto || !c->is_there)
+		return 0;
+	key_files_begin(key, "what is at the destination");
+	if (stack_walk(c->onto, c->destination, true, put_there, key, e) < 0)
+		return -1;
+	key_files_end(key);
+	return 0;
+}
+
 /* All that the result depends on is in the paths and facts of the items: where the destination is
  * after its links, which parents are missing, who the owner is. So nothing of the image below is
  * needed, and a copy that comes to the same is found again after a change there. */
@@ -182,7 +218,7 @@ static int add_to_key(struct selection *c, struct key *key, struct error *e)
 		key_add(key, "--chown", c->step->chown);
 	if (c->step->chmod)
 		key_add(key, "--chmod", c->step->chmod);
-	if (c->archive_count > 0 && copy_archives_to_key(c, key, e) < 0)
+	if (add_later_to_key(c, key, e) < 0)
 		return -1;
 	key_files_begin(key, "files");
 	for (size_t i = 0; i < c->count; i++) {
@@ -226,9 +262,10 @@ char *copy_difference(void *copy, const struct layer *old)
 {
 	const struct selection *c = copy;
 	struct error ignored;
-	/* What is in archives is not known yet. */
-	struct table *t = c->archive_count > 0 ? NULL
-	                                       : table_open(c->world->store, &old->diff_id, &ignored);
+	/* What is in archives and repositories is not known yet. */
+	struct table *t = c->archive_count + c->repository_count > 0
+	                          ? NULL
+	                          : table_open(c->world->store, &old->diff_id, &ignored);
 	const char *what = NULL, *path = NULL;
 	char *text = NULL;
 	size_t at = 0;

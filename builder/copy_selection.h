@@ -12,6 +12,7 @@
 #include "builder/context.h"
 #include "builder/copy.h"
 #include "builder/copy_mode.h"
+#include "builder/git.h"
 #include "parser/arena.h"
 #include "parser/ignore.h"
 
@@ -59,6 +60,15 @@ struct copy_archive {
 	struct digest digest;            /* of FD's bytes */
 };
 
+/* A repository of ADD: fetched when the layer is written. */
+struct copy_repository {
+	uint32_t match;
+	struct git_place place;
+	char commit[GIT_COMMIT];
+	struct store_temp folder;
+	struct context *context;         /* its files; NULL until fetched */
+};
+
 struct selection {
 	const struct copy_step *step;
 	const struct copy_world *world;
@@ -75,6 +85,8 @@ struct selection {
 
 	struct copy_archive *archive;
 	size_t archive_count, archive_capacity;
+	struct copy_repository *repository;
+	size_t repository_count;
 	int spool;               /* what was in archives, unnamed; -1 until needed */
 	int *open;               /* descriptors lent to items and archives */
 	size_t open_count;
@@ -91,7 +103,8 @@ struct selection {
 /* A file of a context or a stage. */
 struct place {
 	struct entry entry;              /* its path is lent until the next look-up */
-	const struct context_file *file; /* context; else NULL */
+	const struct context_file *file; /* of CONTEXT; else NULL */
+	struct context *context;
 	size_t layer;                    /* stage */
 };
 
@@ -149,11 +162,20 @@ int copy_take_archive(struct selection *c, const struct place *p, const char *na
 int copy_take_archive_fd(struct selection *c, int fd, const struct digest *digest,
                          const char *name, struct error *e);
 
-/* What the archives depend on: their bytes, and what is where they go. */
-int copy_archives_to_key(struct selection *c, struct key *key, struct error *e);
+/* What the archives depend on. */
+void copy_archives_to_key(struct selection *c, struct key *key);
 
 /* Their members become items. */
 int copy_unpack(struct selection *c, struct error *e);
+
+/* --- repositories: add_git.c ----------------------------------------------------------------------- */
+
+/* Find out which commit SOURCE means. */
+int copy_take_repository(struct selection *c, const struct copy_source *source, struct error *e);
+void copy_repositories_to_key(struct selection *c, struct key *key);
+/* Their files become items. */
+int copy_fetch_repositories(struct selection *c, struct error *e);
+void copy_release_repositories(struct selection *c);
 
 /* --- all items together: copy_arrange.c ---------------------------------------------------------- */
 

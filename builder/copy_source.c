@@ -12,9 +12,10 @@
 
 /* --- contexts and stages behind one face --------------------------------------------------------- */
 
-static void place_of_file(struct place *p, const struct context_file *file)
+static void place_of_file(struct place *p, struct context *context,
+                          const struct context_file *file)
 {
-	*p = (struct place){ .file = file };
+	*p = (struct place){ .file = file, .context = context };
 	context_entry(file, &p->entry);
 }
 
@@ -30,7 +31,7 @@ static int origin_find(struct selection *c, const char *path, bool follow, struc
 	if (!c->world->from) {
 		there = context_find(c->world->context, path, follow, &file, e);
 		if (there > 0)
-			place_of_file(p, file);
+			place_of_file(p, c->world->context, file);
 		return there;
 	}
 	there = stack_resolve(c->world->from, path, follow, &resolved, &found, e);
@@ -52,6 +53,7 @@ static int origin_find(struct selection *c, const char *path, bool follow, struc
 typedef int origin_visit(void *context, const struct place *p, const char *path, struct error *e);
 
 struct origin_walk {
+	struct context *origin;
 	size_t skip; /* of a stage's path, so that it begins at the folder */
 	origin_visit *visit;
 	void *context;
@@ -63,7 +65,7 @@ static int visit_file(void *context, const struct context_file *file, const char
 	struct origin_walk *w = context;
 	struct place p;
 
-	place_of_file(&p, file);
+	place_of_file(&p, w->origin, file);
 	return w->visit(w->context, &p, path, e);
 }
 
@@ -79,10 +81,10 @@ static int visit_found(void *context, const struct found *found, struct error *e
 static int origin_walk(struct selection *c, const struct place *dir, bool deep, origin_visit *visit,
                        void *context, struct error *e)
 {
-	struct origin_walk w = { .visit = visit, .context = context };
+	struct origin_walk w = { .origin = dir->context, .visit = visit, .context = context };
 
 	if (dir->file)
-		return context_walk(c->world->context, dir->file, deep, visit_file, &w, e);
+		return context_walk(dir->context, dir->file, deep, visit_file, &w, e);
 	w.skip = *dir->entry.path ? strlen(dir->entry.path) + 1 : 0;
 	return stack_walk(c->world->from, dir->entry.path, deep, visit_found, &w, e);
 }

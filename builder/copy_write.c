@@ -79,7 +79,9 @@ int copy_write(struct selection *c, struct layer *layer, struct error *e)
 	struct writing w = { .copy = c, .reader.fd = -1 };
 	int result;
 
-	if (c->archive_count > 0 && (copy_unpack(c, e) < 0 || copy_arrange(c, e) < 0))
+	if ((c->archive_count > 0 && copy_unpack(c, e) < 0) ||
+	    (c->repository_count > 0 && copy_fetch_repositories(c, e) < 0) ||
+	    (c->archive_count + c->repository_count > 0 && copy_arrange(c, e) < 0))
 		return -1;
 	w.layer = layer_begin(c->world->store, e);
 	if (!w.layer)
