@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -42,8 +43,8 @@ static void trail_cut(struct trail *t, size_t count)
 		close(t->fd[--t->count]);
 }
 
-/* LINK's text followed by REST, as the path still to go. */
-static char *read_link(int link, const char *rest)
+/* LINK's text followed by REST, as the path still to go. With SLASH it has to be a directory. */
+static char *read_link(int link, const char *rest, bool slash)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(link, "", target, sizeof target);
@@ -55,7 +56,7 @@ static char *read_link(int link, const char *rest)
 		errno = ENAMETOOLONG;
 		return NULL;
 	}
-	if (asprintf(&path, "%.*s/%s", (int)n, target, rest) < 0)
+	if (asprintf(&path, "%.*s%s%s", (int)n, target, slash ? "/" : "", rest) < 0)
 		return NULL;
 	return path;
 }
@@ -71,7 +72,7 @@ static int descend(struct trail *t, char *path, int flags, mode_t mode)
 		size_t length = strcspn(p, "/");
 		char *rest = p + length + strspn(p + length, "/");
 		int last = !*rest;
-		int must_be_dir = p[length] == '/';
+		bool must_be_dir = p[length] == '/';
 		int here = t->fd[t->count - 1];
 		struct stat st;
 
@@ -89,7 +90,7 @@ static int descend(struct trail *t, char *path, int flags, mode_t mode)
 		if (fd >= 0 && fstat(fd, &st) < 0)
 			return -1;
 		if (fd >= 0 && S_ISLNK(st.st_mode) && (!last || must_be_dir || !(flags & O_NOFOLLOW))) {
-			char *onward = ++links > LINKS_MAX ? NULL : read_link(fd, rest);
+			char *onward = ++links > LINKS_MAX ? NULL : read_link(fd, rest, must_be_dir);
 
 			if (!onward) {
 				errno = links > LINKS_MAX ? ELOOP : errno;
