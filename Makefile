@@ -100,6 +100,11 @@ $(OUT)/fuzz/%: tests/fuzz/%.c $(wildcard parser/*.c parser/*.h) | testing-packag
 	clang $(filter-out -MMD -MP,$(OURS)) -g -O1 -fsanitize=fuzzer,address,undefined \
 	        -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)
 
+$(OUT)/fuzz/fuzz_layer: tests/fuzz/fuzz_layer.c $(wildcard layers/*.c layers/*.h) | testing-packages
+	@mkdir -p $(@D)
+	clang $(filter-out -MMD -MP,$(OURS)) -g -O1 -fsanitize=fuzzer,address,undefined \
+	        -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) $(LIBS)
+
 fuzz: $(FUZZ)
 
 # Part of check, too.

@@ -24,9 +24,8 @@ bool xattr_is_kept(const char *name)
 bool xattr_next(const struct entry *entry, struct xattr *x)
 {
 	const char *at = x->name ? (const char *)x->value + x->size : entry->xattrs;
-	const char *end = (const char *)entry->xattrs + entry->xattrs_size;
 
-	if (entry->xattrs_size == 0 || at >= end)
+	if (entry->xattrs_size == 0 || at >= (const char *)entry->xattrs + entry->xattrs_size)
 		return false;
 	x->name = at;
 	at += strlen(at) + 1;

@@ -1,0 +1,142 @@
+/* Any bytes as a layer: reading, indexing and unpacking end in a table and a tree or in an error,
+ * and nothing outside the store changes. Checksums are put right first, or every input would end
+ * at its first header.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "layers/archive.h"
+#include "layers/blob.h"
+#include "layers/layer.h"
+#include "layers/path.h"
+#include "layers/scope.h"
+#include "layers/tar.h"
+#include "layers/tree.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct memory {
+	const unsigned char *at;
+	size_t left;
+};
+
+static ssize_t pull(void *context, void *buffer, size_t size, struct error *e)
+{
+	struct memory *m = context;
+
+	(void)e;
+	if (size > m->left)
+		size = m->left;
+	memcpy(buffer, m->at, size);
+	m->at += size;
+	m->left -= size;
+	return (ssize_t)size;
+}
+
+static void mend_checksums(unsigned char *bytes, size_t size)
+{
+	for (size_t at = 0; at + TAR_BLOCK <= size; at += TAR_BLOCK) {
+		struct tar_header *h = (struct tar_header *)(bytes + at);
+		unsigned sum = 0;
+
+		if (memcmp(h->magic, "ustar", 5) != 0)
+			continue;
+		memset(h->checksum, ' ', sizeof h->checksum);
+		for (size_t i = 0; i < TAR_BLOCK; i++)
+			sum += bytes[at + i];
+		for (int i = 6; i-- > 0; sum >>= 3)
+			h->checksum[i] = (char)('0' + (sum & 7));
+	}
+}
+
+/* What an entry promises is what reading it gives. */
+static void read_all(const unsigned char *bytes, size_t size)
+{
+	struct memory memory = { bytes, size };
+	struct error e;
+	struct archive *a = archive_begin(pull, &memory, &e);
+	struct entry entry;
+	char buffer[4096];
+
+	while (archive_next(a, &entry, &e) > 0) {
+		int64_t sum = 0;
+		ssize_t n = 0;
+
+		if (entry.size > (1 << 20))
+			continue;
+		while ((n = archive_read(a, buffer, sizeof buffer, &e)) > 0)
+			sum += n;
+		if (n == 0 && sum != (entry.type == ENTRY_FILE ? entry.size : 0))
+			abort();
+		if (n < 0)
+			break;
+	}
+	archive_end(a);
+}
+
+static void unpack(struct store *s, const unsigned char *bytes, size_t size)
+{
+	const struct tree_rules rules = { .user_xattrs = true };
+	struct layer layer = { .blob_size = (int64_t)size };
+	struct table *table;
+	char path[TREE_PATH];
+	struct entry entry;
+	int64_t total = 0;
+	struct error e;
+
+	if (blob_put(s, bytes, size, &layer.blob, &e) < 0)
+		abort();
+	layer.diff_id = layer.blob;
+	if (layer_index(s, &layer, &e) < 0)
+		return;
+	table = table_open(s, &layer.diff_id, &e);
+	if (!table)
+		abort();
+	for (size_t i = 0; i < table_count(table); i++) {
+		table_get(table, i, &entry);
+		total += entry.size;
+	}
+	table_close(table);
+	if (total < (16 << 20))
+		tree_make(s, &layer, NULL, 0, &rules, path, &e);
+}
+
+static void nothing_else_is_there(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	int count = 0;
+
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	if (count != 3)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char folder[] = "/dev/shm/cairn-fuzz-XXXXXX";
+	unsigned char *copy = malloc(size + 1);
+	auto_free char *path = NULL;
+	struct error e;
+	struct store *s;
+
+	memcpy(copy, data, size);
+	mend_checksums(copy, size);
+	read_all(copy, size);
+	if (!mkdtemp(folder) || asprintf(&path, "%s/store", folder) < 0)
+		abort();
+	s = store_open(path, &e);
+	if (!s)
+		abort();
+	unpack(s, copy, size);
+	store_close(s);
+	nothing_else_is_there(folder);
+	path_remove(AT_FDCWD, folder, &e);
+	free(copy);
+	return 0;
+}
