@@ -1,0 +1,149 @@
+#include "layers_fixture.h"
+
+#include "layers/blob.h"
+#include "layers/compress.h"
+#include "layers/scope.h"
+
+struct memory {
+	const char *at;
+	size_t left, step;
+};
+
+/* A few bytes at a time, as a network might. */
+static ssize_t pull(void *context, void *buffer, size_t size, struct error *e)
+{
+	struct memory *m = context;
+
+	(void)e;
+	if (size > m->step)
+		size = m->step;
+	if (size > m->left)
+		size = m->left;
+	memcpy(buffer, m->at, size);
+	m->at += size;
+	m->left -= size;
+	return (ssize_t)size;
+}
+
+/* Text that compresses, SIZE bytes; the caller frees it. */
+static char *make_text(size_t size)
+{
+	char *text = malloc(size + 16);
+
+	for (size_t i = 0; i < size; i += 8)
+		snprintf(text + i, 16, "%08zx", i * i / 7);
+	return text;
+}
+
+/* SIZE bytes of TEXT compressed; returns the compressed bytes. */
+static char *compress(struct fixture *f, const char *text, size_t size, enum compression kind,
+                      unsigned threads, size_t *compressed)
+{
+	auto_close int fd = openat(f->dir, "in", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	struct digest d;
+	int64_t blob_size;
+
+	assert_ok(f, path_write_all(fd, text, size, &f->error));
+	assert_ok(f, compress_blob(f->store, fd, kind, -1, threads, &d, &blob_size, &f->error));
+	return blob_read(f->store, &d, 64 << 20, compressed, &f->error);
+}
+
+/* Inflate BYTES and compare with TEXT. Returns as inflate_read does at the end. */
+static int inflates_to(struct fixture *f, enum compression kind, const char *bytes, size_t size,
+                       size_t step, const char *text, size_t text_size)
+{
+	struct memory memory = { bytes, size, step };
+	struct inflater *i = inflate_begin(kind, pull, &memory, &f->error);
+	char buffer[10007];
+	size_t at = 0;
+	ssize_t n;
+
+	while ((n = inflate_read(i, buffer, sizeof buffer, &f->error)) > 0) {
+		assert_true(at + (size_t)n <= text_size);
+		assert_memory_equal(buffer, text + at, n);
+		at += (size_t)n;
+	}
+	inflate_end(i);
+	if (n == 0)
+		assert_int_equal(at, text_size);
+	return (int)n;
+}
+
+static void bytes_do_not_depend_on_threads(void **state)
+{
+	struct fixture *f = *state;
+	const size_t size = 5 * COMPRESS_BLOCK + 12345;
+	auto_free char *text = make_text(size);
+
+	for (enum compression kind = COMPRESSION_GZIP; kind <= COMPRESSION_ZSTD; kind++) {
+		size_t one_size, many_size;
+		auto_free char *one = compress(f, text, size, kind, 1, &one_size);
+		auto_free char *many = compress(f, text, size, kind, 7, &many_size);
+
+		assert_int_equal(one_size, many_size);
+		assert_memory_equal(one, many, one_size);
+		assert_true(one_size < size / 2);
+		assert_int_equal(compression_sniff(one, one_size), kind);
+		assert_int_equal(inflates_to(f, kind, one, one_size, 1 << 20, text, size), 0);
+		assert_int_equal(inflates_to(f, kind, one, one_size, 1009, text, size), 0);
+	}
+}
+
+static void sizes_around_a_block_come_back(void **state)
+{
+	static const size_t sizes[] = { 0, 1, COMPRESS_BLOCK - 1, COMPRESS_BLOCK, COMPRESS_BLOCK + 1,
+	                                2 * COMPRESS_BLOCK };
+	struct fixture *f = *state;
+	auto_free char *text = make_text(2 * COMPRESS_BLOCK);
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		size_t size;
+		auto_free char *bytes = compress(f, text, sizes[i], COMPRESSION_GZIP, 2, &size);
+
+		assert_int_equal(inflates_to(f, COMPRESSION_GZIP, bytes, size, 1 << 20, text, sizes[i]), 0);
+	}
+}
+
+static void every_cut_and_every_flipped_byte_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	auto_free char *text = make_text(3000);
+
+	for (enum compression kind = COMPRESSION_GZIP; kind <= COMPRESSION_ZSTD; kind++) {
+		size_t size;
+		auto_free char *bytes = compress(f, text, 3000, kind, 1, &size);
+
+		for (size_t cut = 1; cut < size; cut++) {
+			assert_int_equal(inflates_to(f, kind, bytes, cut, 99, text, 3000), -1);
+			assert_int_equal(f->error.kind, ERROR_CORRUPT);
+		}
+		/* The checksums at the end. */
+		for (size_t at = size - 4; at < size; at++) {
+			bytes[at] ^= 1;
+			assert_int_equal(inflates_to(f, kind, bytes, size, 99, text, 3000), -1);
+			bytes[at] ^= 1;
+		}
+	}
+}
+
+static void plain_bytes_pass(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(inflates_to(f, COMPRESSION_NONE, "plain", 5, 2, "plain", 5), 0);
+	assert_int_equal(compression_sniff("plain", 5), COMPRESSION_NONE);
+	assert_int_equal(compression_sniff("\x1f", 1), COMPRESSION_NONE);
+	assert_int_equal(compression_sniff(NULL, 0), COMPRESSION_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_store(bytes_do_not_depend_on_threads),
+		with_store(sizes_around_a_block_come_back),
+		with_store(every_cut_and_every_flipped_byte_is_noticed),
+		with_store(plain_bytes_pass),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
