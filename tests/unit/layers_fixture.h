@@ -50,10 +50,12 @@ static inline int fixture_begin(void **state)
 static inline int fixture_end(void **state)
 {
 	struct fixture *f = *state;
+	int tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	store_close(f->store);
 	close(f->dir);
-	path_remove(AT_FDCWD, f->folder, &f->error);
+	assert_ok(f, path_remove(tmp, strrchr(f->folder, '/') + 1, &f->error));
+	close(tmp);
 	free(f);
 	return 0;
 }
