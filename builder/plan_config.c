@@ -49,10 +49,12 @@ static int text_end(struct planner *p, struct draft *d, struct text *t)
 {
 	auto_free char *bytes = NULL;
 	const char *kept;
+	bool failed;
 
-	if (fclose(t->file) != 0)
-		return plan_no_memory(p);
+	failed = fclose(t->file) != 0;
 	bytes = t->bytes;
+	if (failed)
+		return plan_no_memory(p);
 	kept = plan_keep(p, bytes);
 	return kept ? plan_history(p, d, kept, NULL) : -1;
 }

@@ -6,14 +6,19 @@
 
 /* --- environment ------------------------------------------------------------------------------ */
 
-static const char *const *environment(struct planner *p, const struct draft *d)
+/* The strings are shared by all RUNs that see a variable. */
+static const char *const *environment(struct planner *p, struct draft *d)
 {
 	const char **env = arena_array(p->memory, d->env.count + 1, sizeof *env);
 
 	for (size_t i = 0; env && i < d->env.count; i++) {
-		env[i] = plan_text(p, "%s=%s", d->env.item[i].name, d->env.item[i].value);
-		if (!env[i])
+		struct variable *v = &d->env.item[i];
+
+		if (!v->pair)
+			v->pair = plan_text(p, "%s=%s", v->name, v->value);
+		if (!v->pair)
 			return NULL;
+		env[i] = v->pair;
 	}
 	if (!env)
 		plan_no_memory(p);

@@ -40,6 +40,7 @@ bool variables_set(struct variables *v, struct arena *a, const char *name, const
 		found->name = name;
 	}
 	found->value = value;
+	found->pair = NULL;
 	return true;
 }
 

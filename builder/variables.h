@@ -11,6 +11,7 @@
 struct variable {
 	const char *name;
 	const char *value;       /* NULL: declared, without a value */
+	const char *pair;        /* "name=value", once somebody needed it */
 };
 
 struct variables {
