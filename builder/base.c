@@ -27,12 +27,17 @@ struct known_base {
 	struct image image;          /* owns what the base lends */
 	struct reference reference;
 	bool has_reference;          /* false: of an OCI layout, all of it is here */
+
+	struct digest named;         /* what the tag named when it was remembered */
+	pthread_t checker;           /* asks whether it still does */
+	bool checking, moved;
 };
 
 struct bases {
 	struct store *store;
 	struct progress *progress;
 	struct remote *way;
+	struct remote quick;         /* the same for checking tags: one try, nobody waits for more */
 	bool fresh;
 	pthread_mutex_t lock;        /* guards the list */
 	STAILQ_HEAD(, known_base) known;
@@ -51,6 +56,8 @@ struct bases *bases_open(struct store *s, struct progress *p, struct remote *r, 
 	b->progress = p;
 	b->way = r;
 	b->fresh = fresh;
+	remote_init(&b->quick);
+	b->quick.attempts = 1;
 	pthread_mutex_init(&b->lock, NULL);
 	STAILQ_INIT(&b->known);
 	return b;
@@ -64,12 +71,15 @@ void bases_close(struct bases *b)
 		return;
 	while ((k = STAILQ_FIRST(&b->known))) {
 		STAILQ_REMOVE_HEAD(&b->known, next);
+		if (k->checking)
+			pthread_join(k->checker, NULL);
 		pthread_mutex_destroy(&k->lock);
 		image_release(&k->image);
 		free(k->base.name);
 		free(k->text);
 		free(k);
 	}
+	remote_release(&b->quick);
 	pthread_mutex_destroy(&b->lock);
 	free(b);
 }
@@ -238,6 +248,62 @@ static int ask_registry(struct known_base *k, const char *name, struct error *e)
 	return result;
 }
 
+/* --- is what is remembered still so? -------------------------------------------------------------- */
+
+static void *check_tag(void *argument)
+{
+	struct known_base *k = argument;
+	struct error e;
+	struct auth *auth = remote_auth(&k->bases->quick, &e);
+	struct digest now;
+
+	if (auth && pull_digest(auth, &k->reference, &now, &e) == 0) {
+		k->moved = !digest_equal(&now, &k->named);
+	} else if (e.kind != ERROR_CANCELLED) {
+		error_context(&e, "using %s as it was known earlier", k->text);
+		progress_warn(k->bases->progress, e.text);
+	}
+	return NULL;
+}
+
+/* What is used came from the registry under NAME: ask it whether it would give the same again. A
+ * name that this machine gave to an image of its own is nobody else's business. */
+static void begin_check(struct known_base *k, const char *name)
+{
+	struct error ignored;
+	json_t *memo = k->reference.has_digest ? NULL : read_memo(k, name, &ignored);
+	const char *resolved = memo_text(memo, "name"), *manifest = memo_text(memo, "manifest");
+	const char *at = resolved ? strrchr(resolved, '@') : NULL;
+	struct digest remembered;
+
+	if (at && manifest && digest_parse(at + 1, &k->named, &ignored) == 0) {
+		digest_of(manifest, strlen(manifest), &remembered);
+		k->checking = digest_equal(&remembered, &k->image.manifest) &&
+		              pthread_create(&k->checker, NULL, check_tag, k) == 0;
+	}
+	json_decref(memo);
+}
+
+int bases_confirm(void *bases, struct error *e)
+{
+	struct bases *b = bases;
+	const char *moved = NULL;
+	struct known_base *k;
+
+	pthread_mutex_lock(&b->lock);
+	STAILQ_FOREACH(k, &b->known, next) {
+		if (k->checking)
+			pthread_join(k->checker, NULL);
+		k->checking = false;
+		if (k->moved)
+			moved = k->text;
+	}
+	pthread_mutex_unlock(&b->lock);
+	if (moved)
+		return error_set(e, ERROR_STALE, "%s names another image now", moved);
+	return 0;
+}
+
 static int look_up(struct known_base *k, struct error *e)
 {
 	auto_free char *name = NULL;
@@ -260,6 +326,8 @@ static int look_up(struct known_base *k, struct error *e)
 		found = find_image(k, name, e);
 		if (found == 0)
 			found = find_memo(k, name, e);
+		if (found > 0)
+			begin_check(k, name);
 	}
 	return found == 0 ? ask_registry(k, name, e) : found < 0 ? -1 : 0;
 }

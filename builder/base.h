@@ -1,9 +1,13 @@
 /* Base images: what the names in FROM, --from and mounts stand for.
  *
  * A name is looked for among the images of this machine, then among what earlier builds found at
- * registries, then at its registry; there config and manifest only. So a rebuild asks no registry
- * at all, and layers come when somebody needs them, perhaps never. One build asks for a name once:
- * a tag that moves meanwhile cannot give two stages two images (H201).
+ * registries, then at its registry; there config and manifest only, and layers come when somebody
+ * needs them, perhaps never. One build asks for a name once: a tag that moves meanwhile cannot give
+ * two stages two images (H201).
+ *
+ * What came from a registry earlier is taken as remembered, so that planning and looking into the
+ * cache begin at once, while a thread asks whether the tag still names it; bases_confirm waits for
+ * the answer. A registry that does not answer changes nothing: what is remembered is good enough.
  *
  * Threads: resolving and fetching may run from several at once.
  */
@@ -33,6 +37,10 @@ int bases_fetch(const struct base *base, size_t layer, struct vertex *v, struct 
 
 /* The same by layer, for a stack or an output (struct stack_fetch): BASES is a struct bases. */
 int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e);
+
+/* struct build_options.confirm, before the first step is performed and at the end: all remembered
+ * tags still name what is used. ERROR_STALE when one moved: plan again with FRESH bases. */
+int bases_confirm(void *bases, struct error *e);
 
 /* BASE, whose layers are all here, becomes the image NAME of this machine, as it came. */
 int bases_keep(const struct base *base, const char *name, struct error *e);

@@ -222,7 +222,7 @@ static void fail(struct graph *g, struct task *t, const struct error *e)
 		g->failure->error = *e;
 		build_cancel();
 	}
-	if (e->kind == ERROR_CANCELLED)
+	if (e->kind == ERROR_CANCELLED || e->kind == ERROR_STALE)
 		vertex_cancelled(t->vertex);
 	else
 		vertex_failed(t->vertex, e->text);

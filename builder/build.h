@@ -56,6 +56,10 @@ struct build_options {
 	const char *identity;          /* of the Dockerfile, so that a miss can be explained */
 	/* Bring a base's layer into the store: the resolver's. */
 	int (*fetch)(const struct base *base, size_t layer, struct vertex *v, struct error *e);
+	/* Asked before a step is performed: is the plan still good? ERROR_STALE ends the build; plan
+	 * again then. NULL: it is. */
+	int (*confirm)(void *context, struct error *e);
+	void *confirm_context;
 };
 
 /* Where a failed build failed. */

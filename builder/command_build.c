@@ -253,11 +253,15 @@ static int perform(struct session *s, struct error *e)
 	options.context_count = s->context_count;
 	options.identity = s->source.identity;
 	options.fetch = bases_fetch;
+	options.confirm = bases_confirm;
+	options.confirm_context = s->bases;
 	if (atomic_load(&interrupted))
 		return error_set(e, ERROR_CANCELLED, "cancelled");
 	if (build_perform(&options, &s->image, &failure) == 0)
-		return 0;
+		return bases_confirm(s->bases, e);
 	*e = failure.error;
+	if (e->kind == ERROR_STALE)
+		return -1;
 	if (failure.vertex) {
 		s->step_name = strdup(vertex_name(failure.vertex));
 		s->tail = vertex_tail(failure.vertex, TAIL_SHOWN);
@@ -291,6 +295,24 @@ static int answer_call(struct session *s, struct error *e)
 	return call_print(&call, stdout, e);
 }
 
+/* The plan stands on remembered bases; when a tag turns out to have moved, all is planned again on
+ * what the registries say now. */
+static int plan_and_perform(struct session *s, struct error *e)
+{
+	if (make_plan(s, e) == 0 && perform(s, e) == 0)
+		return 0;
+	if (e->kind != ERROR_STALE)
+		return -1;
+	progress_warn(s->progress, e->text);
+	image_release(&s->image);
+	image_init(&s->image);
+	plan_free(s->plan);
+	s->plan = NULL;
+	bases_close(s->bases);
+	s->bases = bases_open(s->store, s->progress, &s->remote, true, e);
+	return s->bases && make_plan(s, e) == 0 ? perform(s, e) : -1;
+}
+
 static int solve(struct session *s, struct error *e)
 {
 	struct built built = { .store = s->store, .progress = s->progress, .remote = &s->remote,
@@ -301,7 +323,7 @@ static int solve(struct session *s, struct error *e)
 		return error_context(e, "failed to solve");
 	if (s->flags.call)
 		return answer_call(s, e);
-	if (make_plan(s, e) < 0 || perform(s, e) < 0)
+	if (plan_and_perform(s, e) < 0)
 		return error_context(e, "failed to solve");
 	built.bases = s->bases;
 	built.epoch = s->plan->epoch;

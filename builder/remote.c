@@ -20,9 +20,10 @@ void remote_release(struct remote *r)
 
 struct auth *remote_auth(struct remote *r, struct error *e)
 {
-	static const struct http_settings settings = {
+	const struct http_settings settings = {
 		.user_agent = "cairn/" CAIRN_VERSION,
 		.cancelled = &interrupted,
+		.attempts = r->attempts,
 	};
 
 	pthread_mutex_lock(&r->lock);

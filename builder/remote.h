@@ -13,6 +13,7 @@ struct remote {
 	pthread_mutex_t lock;
 	struct http *http;
 	struct auth *auth;
+	unsigned attempts;      /* of each request; 0: as many as registry/http.h deems right */
 };
 
 void remote_init(struct remote *r);

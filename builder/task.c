@@ -176,6 +176,8 @@ static int perform_locked(struct building *b, struct task *t, struct key *key,
 			vertex_cached(t->vertex);
 		return found > 0 ? 0 : -1;
 	}
+	if (b->options->confirm && b->options->confirm(b->options->confirm_context, e) < 0)
+		return -1;
 	slot_of(b, t, &slot);
 	vertex_start(t->vertex);
 	why = t->step->no_cache ? NULL : cache_explain(b->store, key, &slot, row->difference, work);

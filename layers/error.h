@@ -15,6 +15,7 @@ enum error_kind {
 	ERROR_UNSUPPORTED, /* well formed, but not done here */
 	ERROR_NETWORK,     /* the other side did not answer, or not sensibly */
 	ERROR_FAILED,      /* a command of the build ended with a status other than 0 */
+	ERROR_STALE,       /* what was remembered from earlier is no longer so: ask again */
 	ERROR_CANCELLED,   /* the user, or another step's failure, ended this */
 };
 
