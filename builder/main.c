@@ -32,6 +32,7 @@ static const struct command {
 	{ "save", command_save, "Write images to a tar" },
 	{ "load", command_load, "Load images from a tar or folder" },
 	{ "prune", command_prune, "Remove the build cache" },
+	{ "context ls", command_context_ls, "Show what a build would see of a folder" },
 	{ "login", command_login, "Log in to a registry" },
 	{ "logout", command_logout, "Log out from a registry" },
 	{ "version", command_version, "Show the version of cairn" },
