@@ -45,6 +45,17 @@ refuses() {
 	fi
 }
 
+# says TEXT COMMAND...: its output, both of them, is TEXT; for check.
+says() {
+	wanted=$1
+	shift
+	got=$("$@" 2>&1)
+	[ "$got" = "$wanted" ] || {
+		printf 'got: %s\nnot: %s\n' "$got" "$wanted"
+		return 1
+	}
+}
+
 summary() {
 	echo "$passed passed, $failed failed"
 	[ "$failed" -eq 0 ]
