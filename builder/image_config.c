@@ -223,26 +223,6 @@ bool config_append(json_t *document, const char *key, const char *text)
 	return json_array_append_new(member(document, key, json_array()), config_string(text)) == 0;
 }
 
-bool config_env(json_t *document, const char *name, const char *value)
-{
-	json_t *env = member(document, "Env", json_array());
-	auto_free char *pair = NULL;
-	size_t size = strlen(name), i;
-	json_t *old;
-
-	if (asprintf(&pair, "%s=%s", name, value) < 0) {
-		pair = NULL;
-		return false;
-	}
-	json_array_foreach(env, i, old) {
-		const char *text = json_string_value(old);
-
-		if (strncmp(text, name, size) == 0 && (text[size] == '=' || !text[size]))
-			return json_array_set_new(env, i, config_string(pair)) == 0;
-	}
-	return json_array_append_new(env, config_string(pair)) == 0;
-}
-
 bool config_set_platform(json_t *document, const struct platform *platform)
 {
 	json_t *architecture = json_string(platform->architecture);

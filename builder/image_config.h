@@ -39,8 +39,6 @@ bool config_add(json_t *document, const char *key, const char *name);
 /* Add to a list: OnBuild. */
 bool config_append(json_t *document, const char *key, const char *text);
 bool config_label(json_t *document, const char *name, const char *value);
-/* Env: in place when NAME is there, else at the end. */
-bool config_env(json_t *document, const char *name, const char *value);
 
 /* os, architecture and variant, at the top of the document. */
 bool config_set_platform(json_t *document, const struct platform *platform);

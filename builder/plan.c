@@ -238,9 +238,8 @@ static int find_epoch(struct planner *p)
 			return -1;
 		if (strcmp(value, "context") != 0 && context.kind != CONTEXT_FILES)
 			return plan_fail(p, NULL, "invalid SOURCE_DATE_EPOCH: %s", value);
-		variables_remove(&p->build_args, name);
-		variables_remove(&p->global, name);
-		return 0;
+		return variables_remove(&p->build_args, p->memory, name) &&
+		       variables_remove(&p->global, p->memory, name) ? 0 : plan_no_memory(p);
 	}
 	number = plan_text(p, "%lld", (long long)p->plan->epoch);
 	if (!number)

@@ -119,7 +119,6 @@ static struct variable *expand_pairs(struct planner *p, struct draft *d, const s
 static int apply_env(struct planner *p, struct draft *d, const struct clause *c)
 {
 	const struct variable *item = expand_pairs(p, d, c);
-	json_t *config = draft_stage(p, d)->config;
 	struct text t;
 
 	if (!item || text_begin(p, &t, "ENV") < 0)
@@ -129,7 +128,7 @@ static int apply_env(struct planner *p, struct draft *d, const struct clause *c)
 		lint_secret_name(p, c, "ENV", item[i].name);
 		fprintf(t.file, " %s=%s", item[i].name, item[i].value);
 		if (!variables_set(&d->env, p->memory, item[i].name, item[i].value) ||
-		    !config_env(config, item[i].name, item[i].value)) {
+		    !variables_set(&d->image_env, p->memory, item[i].name, item[i].value)) {
 			text_drop(&t);
 			return plan_no_memory(p);
 		}

@@ -29,6 +29,12 @@ static json_t *base_config(struct planner *p, struct stage *s, struct draft *d)
 	return config;
 }
 
+static bool set_env(struct planner *p, struct draft *d, const char *name, const char *value)
+{
+	return value && variables_set(&d->env, p->memory, name, value) &&
+	       variables_set(&d->image_env, p->memory, name, value);
+}
+
 /* Variables begin with what the parent stage had; its ENV is set anew on top of its ARGs. */
 static int begin_variables(struct planner *p, struct stage *s, struct draft *d)
 {
@@ -48,15 +54,31 @@ static int begin_variables(struct planner *p, struct stage *s, struct draft *d)
 	json_array_foreach(env, i, pair) {
 		const char *text = json_string_value(pair), *equals = strchrnul(text, '=');
 		const char *name = plan_text(p, "%.*s", (int)(equals - text), text);
-		const char *value = plan_keep(p, *equals ? equals + 1 : "");
 
-		if (!name || !value || !variables_set(&d->env, p->memory, name, value))
+		if (!name || !set_env(p, d, name, plan_keep(p, *equals ? equals + 1 : "")))
 			return plan_no_memory(p);
 	}
-	if (variables_have(&d->env, "PATH"))
-		return 0;
-	return config_env(s->config, "PATH", DEFAULT_PATH) &&
-	       variables_set(&d->env, p->memory, "PATH", DEFAULT_PATH) ? 0 : plan_no_memory(p);
+	if (!variables_have(&d->env, "PATH") && !set_env(p, d, "PATH", DEFAULT_PATH))
+		return plan_no_memory(p);
+	return 0;
+}
+
+/* Variables of the config, as it has them at the end of the stage. */
+static int end_variables(struct planner *p, struct stage *s, struct draft *d)
+{
+	auto_free const char **pairs = calloc(d->image_env.count + 1, sizeof *pairs);
+
+	if (!pairs)
+		return plan_no_memory(p);
+	for (size_t i = 0; i < d->image_env.count; i++) {
+		const struct variable *v = &d->image_env.item[i];
+
+		pairs[i] = plan_text(p, "%s=%s", v->name, v->value);
+		if (!pairs[i])
+			return -1;
+	}
+	return config_set_words(s->config, "Env", pairs, d->image_env.count) ?
+	       0 : plan_no_memory(p);
 }
 
 /* A base's working folder may be anything; ours is absolute. */
@@ -126,7 +148,7 @@ int plan_stage(struct planner *p, size_t stage)
 	for (size_t i = 0; i < d->clause_count; i++)
 		if (plan_apply(p, d, &d->clause[i]) < 0)
 			return -1;
-	return 0;
+	return end_variables(p, s, d);
 }
 
 /* --- a step ----------------------------------------------------------------------------------- */

@@ -40,6 +40,7 @@ struct draft {
 	size_t clause_count;
 
 	struct variables env;            /* what a RUN of this moment sees */
+	struct variables image_env;      /* the config's Env, which gets it at the end */
 	struct variables args;           /* declared by ARG, in order */
 	bool names_unknown;              /* no base config: any variable may exist */
 	bool workdir_set;                /* in this file */

@@ -1,10 +1,12 @@
 /* Variables: names and values in the order they were first set.
  *
- * Few enough that a look-up is a walk. The strings are borrowed, the array is the arena's.
+ * A handful is looked through; more have an index, so that a file with many thousands of them costs
+ * no more than its length. The strings are borrowed, the arrays are the arena's.
  */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "parser/arena.h"
 
@@ -17,6 +19,8 @@ struct variable {
 struct variables {
 	struct variable *item;
 	size_t count;
+	uint32_t *slot;          /* places in ITEM from 1, by hash; 0: free. NULL: no index */
+	size_t slot_count;       /* a power of two */
 };
 
 /* The value of NAME, or NULL when it is unset or unknown. */
@@ -27,7 +31,7 @@ bool variables_have(const struct variables *v, const char *name);
 bool variables_set(struct variables *v, struct arena *a, const char *name, const char *value);
 
 /* Take NAME away; the others keep their order. */
-void variables_remove(struct variables *v, const char *name);
+bool variables_remove(struct variables *v, struct arena *a, const char *name);
 
 /* A copy that can change by itself. */
 bool variables_copy(struct variables *to, const struct variables *from, struct arena *a);
