@@ -214,6 +214,8 @@ int request_make(const struct sandbox_run *r, const struct request_world *world,
 		.shm_size = r->shm_size ? r->shm_size : 64 << 20,
 	};
 
+	int upper = world->flags & REQUEST_COPY ? world->root : r->upper;
+
 	put(&b, &q, sizeof q);
 	q.argv = put_strings(&b, r->argv);
 	q.env = put_strings(&b, r->env);
@@ -222,7 +224,7 @@ int request_make(const struct sandbox_run *r, const struct request_world *world,
 	q.hostname = put_string(&b, r->hostname ? r->hostname : "");
 	q.groups = put(&b, r->groups, r->group_count * sizeof *r->groups);
 	q.filter = put(&b, world->filter, world->filter_count * 8);
-	if (put_place(&b, r->store, &q.store, e) < 0 || put_place(&b, r->upper, &q.upper, e) < 0 ||
+	if (put_place(&b, r->store, &q.store, e) < 0 || put_place(&b, upper, &q.upper, e) < 0 ||
 	    put_place(&b, r->work, &q.work, e) < 0 || put_mounts(&b, r, &q, e) < 0 ||
 	    put_limits(&b, r, &q, e) < 0) {
 		free(b.at);

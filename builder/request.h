@@ -7,6 +7,7 @@
 /* What this machine and process add to a run. */
 struct request_world {
 	uint32_t flags;            /* REQUEST_... */
+	int root;                  /* with REQUEST_COPY: the root filesystem */
 	uint64_t capabilities;     /* that the command may have */
 	const void *filter;        /* its system call filter, in sock_filters */
 	size_t filter_count;

@@ -16,6 +16,8 @@
 #include <linux/magic.h>
 
 #include "builder/agent.h"
+#include "builder/copied_root.h"
+#include "builder/copied_tree.h"
 #include "builder/inside/protocol.h"
 #include "builder/oom.h"
 #include "builder/request.h"
@@ -134,6 +136,7 @@ struct watch {
 	struct spawned process;
 	const struct sandbox_run *run;
 	struct agents agents;
+	bool refused;              /* the overlay was, by the kernel */
 };
 
 /* Read one reply, and a descriptor if one comes with it. 0 at the end of them. */
@@ -217,6 +220,7 @@ static int follow(struct watch *w, struct sandbox_result *result, struct error *
 			return 0;
 		case REPLY_FAILED:
 		case REPLY_REFUSED:
+			w->refused = reply.kind == REPLY_REFUSED;
 			return set_failure(&reply, e);
 		case REPLY_AGENT:
 			agents_add(&w->agents, descriptor, w->run->mount[reply.status].source);
@@ -226,19 +230,17 @@ static int follow(struct watch *w, struct sandbox_result *result, struct error *
 	return more < 0 ? -1 : error_set(e, ERROR_SYSTEM, "the sandbox was killed from outside");
 }
 
-int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_result *result,
-                struct error *e)
+/* Run R once, with the root filesystem ROOT, or an overlay when that is NULL. *REFUSED tells that
+ * there is no overlay to be had. */
+static int run_once(struct sandbox *s, const struct sandbox_run *r, struct copied_root *root,
+                    struct sandbox_result *result, bool *refused, struct error *e)
 {
-	struct request_world world = { 0 };
+	struct request_world world = { .flags = s->flags, .capabilities = s->capabilities };
 	int namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS, status;
 	auto_free void *bytes = NULL;
 	struct watch w = { .run = r };
 	size_t size;
 
-	if (prepare_once(s, e) < 0)
-		return -1;
-	world.flags = s->flags;
-	world.capabilities = s->capabilities;
 	if (!r->insecure) {
 		world.capabilities &= DEFAULT_CAPABILITIES;
 		world.filter = s->filter.code;
@@ -252,6 +254,10 @@ int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_r
 		world.flags |= REQUEST_CGROUP2;
 		namespaces |= CLONE_NEWCGROUP;
 	}
+	if (root) {
+		world.flags |= REQUEST_COPY;
+		world.root = copied_root_directory(root);
+	}
 	if (request_make(r, &world, &bytes, &size, e) < 0 ||
 	    spawn_start(s->program, s->null, r->out, r->err, namespaces, &w.process, e) < 0)
 		return -1;
@@ -259,15 +265,112 @@ int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_r
 	status = send_request(&w.process, bytes, size, e);
 	if (status == 0)
 		status = follow(&w, result, e);
+	*refused = w.refused;
 	agents_release(&w.agents);
-	if (status == 0 && result->exit_code == 128 + SIGKILL) {
-		long kills = oom_kills();
-
-		result->out_of_memory = kills > atomic_exchange(&s->oom_kills, kills);
-	}
 	if (status < 0)
 		spawn_kill(&w.process);
 	spawn_end(&w.process);
+	return status;
+}
+
+/* The images that are mounted besides: copies too, in the work directory. */
+static int copy_images(struct sandbox_mount *mount, const struct sandbox_run *r, struct error *e)
+{
+	for (size_t i = 0; i < r->mount_count; i++) {
+		struct sandbox_mount *m = &mount[i];
+		auto_close int image = -1;
+		char name[32];
+
+		*m = r->mount[i];
+		if (m->kind != SANDBOX_IMAGE)
+			continue;
+		snprintf(name, sizeof name, "image.%zu", i);
+		image = copied_tree_make(r->store, m->lower, r->work, name, e);
+		m->source = image < 0 ? -1 : path_open(image, m->subpath, O_PATH, 0, e);
+		m->kind = SANDBOX_BIND;
+		if (m->source < 0)
+			return error_context(e, "mount %s", m->target);
+	}
+	return 0;
+}
+
+static int run_copied(struct sandbox *s, const struct sandbox_run *r, struct sandbox_result *result,
+                      struct error *e)
+{
+	auto_free struct sandbox_mount *mount = calloc(r->mount_count + 1, sizeof *mount);
+	struct copied_root *root = NULL;
+	struct sandbox_run copy = *r;
+	bool refused;
+	int status;
+
+	if (!mount)
+		return error_memory(e);
+	copy.mount = mount;
+	for (size_t i = 0; i < r->mount_count; i++)
+		mount[i].source = -1;
+	status = copy_images(mount, r, e);
+	if (status == 0) {
+		root = copied_root_make(r->store, r->lower, r->upper, r->work, e);
+		status = root ? run_once(s, &copy, root, result, &refused, e) : -1;
+	}
+	if (status == 0)
+		status = copied_root_changes(root, r->upper, e);
+	for (size_t i = 0; i < r->mount_count; i++)
+		if (r->mount[i].kind == SANDBOX_IMAGE && mount[i].source >= 0)
+			close(mount[i].source);
+	copied_root_free(root);
+	return status;
+}
+
+/* No overlay here: the same for all runs from now on, with the reason. */
+static void fall_back(struct sandbox *s, const struct error *e)
+{
+	pthread_mutex_lock(&s->first);
+	if (s->way == SANDBOX_OVERLAY) {
+		snprintf(s->because, sizeof s->because, "root filesystems are copied: %.200s", e->text);
+		s->way = SANDBOX_COPY;
+	}
+	pthread_mutex_unlock(&s->first);
+}
+
+/* What a refused try has made in the work directory is in the way of the next one. */
+static int clear_work(const struct sandbox_run *r, struct error *e)
+{
+	return path_remove(r->work, "root", e);
+}
+
+static void look_for_memory_kill(struct sandbox *s, struct sandbox_result *result)
+{
+	long kills;
+
+	if (result->exit_code != 128 + SIGKILL)
+		return;
+	kills = oom_kills();
+	result->out_of_memory = kills > atomic_exchange(&s->oom_kills, kills);
+}
+
+int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_result *result,
+                struct error *e)
+{
+	bool refused = true;
+	int status = -1;
+
+	if (prepare_once(s, e) < 0)
+		return -1;
+	if (s->way == SANDBOX_CHROOT)
+		return error_set(e, ERROR_UNSUPPORTED, "running in a chroot without namespaces is not supported");
+	if (s->way == SANDBOX_OVERLAY) {
+		status = run_once(s, r, NULL, result, &refused, e);
+		if (status < 0 && refused && s->wanted == SANDBOX_AUTO) {
+			fall_back(s, e);
+			if (clear_work(r, e) < 0)
+				return -1;
+		}
+	}
+	if (s->way == SANDBOX_COPY && refused)
+		status = run_copied(s, r, result, e);
+	if (status == 0)
+		look_for_memory_kill(s, result);
 	return status;
 }
 

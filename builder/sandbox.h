@@ -29,7 +29,7 @@ enum sandbox_way {
 	SANDBOX_AUTO,    /* the best one that is not refused here */
 	SANDBOX_OVERLAY, /* an overlay mount */
 	SANDBOX_COPY,    /* a copied tree, compared afterwards, where overlay is refused */
-	SANDBOX_CHROOT,  /* the same without namespaces: only for builds that are trusted */
+	SANDBOX_CHROOT,  /* the same without namespaces: not done yet, ERROR_UNSUPPORTED */
 };
 
 enum sandbox_network {
@@ -98,7 +98,7 @@ struct sandbox_run {
 };
 
 struct sandbox_result {
-	int exit_code;             /* 128 + N after signal N; 127 and 126 when there was nothing to run */
+	int exit_code;             /* 128 + N after signal N; 127 or 126: nothing to run */
 	int signal;
 	bool out_of_memory;        /* the kernel killed it because a memory limit was reached */
 	char reason[512];          /* why there was nothing to run, else "" */

@@ -100,6 +100,9 @@ int spawn_start(int program, int input, int out, int err, int namespaces, struct
 	else
 		close(pair[0]);
 	errno = c.error;
+	if (namespaces && (errno == EPERM || errno == ENOSPC))
+		return error_errno(e, "start the sandbox: namespaces are refused here (a container needs "
+		                   "the capability SYS_ADMIN and a seccomp profile that allows unshare)");
 	return error_errno(e, "start the sandbox");
 }
 

@@ -190,7 +190,8 @@ static void explain(const char *path, long answer, struct text *t)
 		while (head[end] && head[end] != '\n')
 			end++;
 		head[end] = '\0';
-		text_add(t, answer == -ENOENT ? ": its interpreter does not exist: " : ": bad interpreter: ");
+		text_add(t, answer == -ENOENT ? ": its interpreter does not exist: "
+		                              : ": bad interpreter: ");
 		text_add(t, head + 2 + (head[2] == ' '));
 		if (end > 2 && head[end - 1] == '\r')
 			text_add(t, " (the line ends in a carriage return)");

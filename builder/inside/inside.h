@@ -8,7 +8,7 @@
 #include "builder/inside/protocol.h"
 #include "builder/inside/sys.h"
 
-enum { STUBS_MAX = 512, PATH_SIZE = 4096 };
+enum { STUBS_MAX = 512, COVERS_MAX = 512, PATH_SIZE = 4096 };
 
 /* Something in the upper directory that is there only because a mount point had to be made. */
 struct stub {
@@ -28,6 +28,8 @@ struct inside {
 	int root;                  /* the image's "/", mounted on workspace/root */
 	int upper;
 	int null;                  /* a /dev/null that is one, to mask files with */
+	int cover[COVERS_MAX];     /* the mounts that were attached to points of the image */
+	unsigned cover_count;
 	struct stub stub[STUBS_MAX];
 	unsigned stub_count;
 };
@@ -91,6 +93,9 @@ int point_open(struct inside *in, const char *target, enum point_kind kind, bool
 
 /* The command's working directory: made to stay, and owned by UID and GID, when missing. */
 int point_directory(struct inside *in, const char *path, uint32_t uid, uint32_t gid);
+
+/* Attach MOUNT, ours from now on, to POINT, which is closed; TARGET names it. */
+void point_cover(struct inside *in, int mount, int point, const char *target);
 
 void points_remember(struct inside *in);
 void points_remove(struct inside *in);

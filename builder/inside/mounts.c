@@ -113,8 +113,9 @@ static int make_agent(struct inside *in, const struct mount *m, uint32_t number)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct text t = { address.sun_path, address.sun_path + sizeof address.sun_path };
 	const char *name = own_name("agent", number), *target = at(in, m->target);
-	long fd = must(sys(socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "open a socket for", target);
+	long fd = sys(socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	must(fd, "open a socket for", target);
 	text_add(&t, name);
 	must(sys(fchdir, in->workspace), "enter", "the workspace");
 	must(sys(bind, fd, &address, sizeof address), "bind", target);
@@ -174,8 +175,6 @@ void mounts_make(struct inside *in)
 		                   (st.st_mode & S_KIND) == S_DIRECTORY ? POINT_DIRECTORY : POINT_FILE,
 		                   m->flags & MOUNT_OPTIONAL);
 		if (point >= 0)
-			must(attach(mount, point), "mount", target);
-		sys(close, point);
-		sys(close, mount);
+			point_cover(in, mount, point, target);
 	}
 }

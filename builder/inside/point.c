@@ -240,6 +240,31 @@ int point_directory(struct inside *in, const char *path, uint32_t uid, uint32_t 
 	return fd;
 }
 
+void point_cover(struct inside *in, int mount, int point, const char *target)
+{
+	if (in->cover_count == COVERS_MAX)
+		fail(0, "too many mounts, with", target);
+	must(attach(mount, point), "mount", target);
+	sys(close, point);
+	in->cover[in->cover_count++] = mount;
+}
+
+/* In a copied tree the stubs are mount points themselves, which cannot be removed. /proc, which is
+ * asked here, was covered first. */
+static void uncover(struct inside *in)
+{
+	enum { MNT_DETACH = 2 };
+
+	while (in->cover_count > 0) {
+		char path[32];
+		struct text t = { path, path + sizeof path };
+
+		text_add(&t, "/proc/self/fd/");
+		text_add_number(&t, (uint64_t)in->cover[--in->cover_count]);
+		sys(umount2, path, MNT_DETACH);
+	}
+}
+
 static bool look(const struct stub *s, struct stub *now)
 {
 	struct stat st;
@@ -307,6 +332,8 @@ void points_remove(struct inside *in)
 {
 	struct stub now;
 
+	if (in->r->flags & REQUEST_COPY)
+		uncover(in);
 	/* All are looked at before the first is removed: that changes the others' times. */
 	for (unsigned i = 0; i < in->stub_count; i++) {
 		struct stub *s = &in->stub[i];

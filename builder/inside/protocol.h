@@ -3,7 +3,7 @@
  * cairn sends one request, a struct request followed by the bytes its offsets point into; the
  * program answers with one struct reply when the command has ended or could not be started.
  * Everything outside is named by path and inode number: a descriptor opened in cairn's mount
- * namespace cannot be mounted in another. Both sides are the same build: no versions, no byte order.
+ * namespace cannot be mounted in another. Both sides are one build: no versions, no byte order.
  */
 #pragma once
 #include <stdint.h>
@@ -27,9 +27,9 @@ struct place {
 
 enum request_flags {
 	REQUEST_INSECURE = 1,
-	REQUEST_USERXATTR = 2,     /* overlay attributes are user.overlay.*: not the initial user namespace */
+	REQUEST_USERXATTR = 2,     /* overlay attributes are user.overlay.* */
 	REQUEST_OWN_NETWORK = 4,   /* there is a network namespace of its own: bring lo up */
-	REQUEST_CGROUP2 = 8,       /* there is a cgroup namespace of its own, of the unified hierarchy */
+	REQUEST_CGROUP2 = 8,       /* there is a cgroup namespace of its own */
 	REQUEST_COPY = 16,         /* no overlay: `upper` holds the whole tree already */
 };
 

@@ -71,7 +71,8 @@ int root_merge(struct inside *in, struct strings lower, int upper, int work)
 void root_make(struct inside *in)
 {
 	/* Contents of secrets live here. noswap is 6.4 and not for user namespaces. */
-	static const struct option memory[] = { { "mode", "0700" }, { "noswap", NULL }, { NULL, NULL } };
+	static const struct option memory[] = {
+		{ "mode", "0700" }, { "noswap", NULL }, { NULL, NULL } };
 	static const struct option old_memory[] = { { "mode", "0700" }, { NULL, NULL } };
 	const struct request *r = in->r;
 	int work = -1;

@@ -38,8 +38,7 @@ static int mount_at(struct inside *in, const char *target, const char *type,
 	int point = point_open(in, target, POINT_DIRECTORY, false);
 	int mount = (int)must(new_mount(type, options, attributes), "mount", target);
 
-	must(attach(mount, point), "attach", target);
-	sys(close, point);
+	point_cover(in, mount, point, target);
 	return mount;
 }
 
@@ -163,7 +162,6 @@ static void mount_dev(struct inside *in)
 	mount_below(dev, "pts", "devpts", SEALED & ~MOUNT_ATTR_NODEV, pts_options, own_pts_options);
 	mount_below(dev, "shm", "tmpfs", SEALED, shm_options, NULL);
 	mount_below(dev, "mqueue", "mqueue", SEALED, NULL, NULL);
-	sys(close, dev);
 }
 
 /* What is at NAME in our own procfs or sysfs: never a link, never another filesystem. */
@@ -208,14 +206,13 @@ static void make_read_only(int dir, const char *name)
 	sys(close, point);
 }
 
-static void mount_proc(struct inside *in)
+static void seal_proc(struct inside *in, int proc)
 {
 	static const char *const masked[] = {
 		"acpi", "asound", "kcore", "keys", "latency_stats", "timer_list", "timer_stats",
 		"sched_debug", "scsi",
 	};
 	static const char *const read_only[] = { "bus", "fs", "irq", "sys", "sysrq-trigger" };
-	int proc = mount_at(in, "/proc", "proc", NULL, SEALED);
 
 	if (!(in->r->flags & REQUEST_INSECURE)) {
 		for (size_t i = 0; i < sizeof masked / sizeof *masked; i++)
@@ -223,7 +220,6 @@ static void mount_proc(struct inside *in)
 		for (size_t i = 0; i < sizeof read_only / sizeof *read_only; i++)
 			make_read_only(proc, read_only[i]);
 	}
-	sys(close, proc);
 }
 
 static void mount_sys(struct inside *in)
@@ -238,8 +234,7 @@ static void mount_sys(struct inside *in)
 		mount = must(copy_mount(AT_FDCWD, "/sys", true), "bind", "/sys");
 		must(set_mount((int)mount, attributes, true), "make read-only", "/sys");
 	}
-	must(attach((int)mount, point), "attach", "/sys");
-	sys(close, point);
+	point_cover(in, (int)mount, point, "/sys");
 	if (in->r->flags & REQUEST_CGROUP2) {
 		cgroup = must(new_mount("cgroup2", NULL, attributes), "mount", "/sys/fs/cgroup");
 		point = (int)must(open_own((int)mount, "fs/cgroup"), "open", "/sys/fs/cgroup");
@@ -251,13 +246,14 @@ static void mount_sys(struct inside *in)
 		mask(in, (int)mount, "firmware");
 		mask(in, (int)mount, "devices/virtual/powercap");
 	}
-	sys(close, mount);
 }
 
 void system_mount(struct inside *in)
 {
+	int proc = mount_at(in, "/proc", "proc", NULL, SEALED);
+
 	mount_dev(in);
-	mount_proc(in);
+	seal_proc(in, proc);
 	mount_sys(in);
 }
 

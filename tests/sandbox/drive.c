@@ -32,6 +32,7 @@ struct drive {
 	gid_t group[MANY];
 	size_t lowers, envs;
 	int parallel, times;
+	enum sandbox_way way;
 	bool cancel_at_output;
 };
 
@@ -144,7 +145,7 @@ static int parse_mount(struct drive *d, char **arg)
 		return 2;
 	}
 	if (strcmp(arg[0], "--image") == 0 || strcmp(arg[0], "--image-rw") == 0) {
-		m = add_mount(d, SANDBOX_IMAGE, arg[2]);       /* --image SUBPATH TARGET: of our own lowers */
+		m = add_mount(d, SANDBOX_IMAGE, arg[2]);       /* --image SUBPATH TARGET: of lower */
 		m->lower = d->lower;
 		m->subpath = arg[1];
 		m->read_only = arg[0][7] == '\0';
@@ -185,6 +186,8 @@ static int parse(struct drive *d, char **arg)
 		return r->insecure = true, 0;
 	if (strcmp(name, "--no-network") == 0)
 		return r->network = SANDBOX_NETWORK_NONE, 0;
+	if (strcmp(name, "--copy") == 0)
+		return d->way = SANDBOX_COPY, 0;
 	if (strcmp(name, "--cancel") == 0)
 		return d->cancel_at_output = true, 0;
 	if (strcmp(name, "--no-files") == 0)
@@ -222,6 +225,7 @@ int main(int argc, char **argv)
 	struct timespec from, to;
 	struct error e;
 	int i = 2, status = 0;
+	double ms;
 
 	if (argc < 4)
 		errx(FAILED, "usage: drive STORE [OPTION...] -- COMMAND...");
@@ -239,7 +243,7 @@ int main(int argc, char **argv)
 	if (d.lowers == 0)
 		d.lower[0] = "base";
 	d.run.argv = (const char *const *)argv + i + 1;
-	d.sandbox = sandbox_open(SANDBOX_AUTO, &e);
+	d.sandbox = sandbox_open(d.way, &e);
 	if (!d.sandbox)
 		errx(FAILED, "%s", e.text);
 	clock_gettime(CLOCK_MONOTONIC, &from);
@@ -259,10 +263,9 @@ int main(int argc, char **argv)
 		}
 	}
 	clock_gettime(CLOCK_MONOTONIC, &to);
+	ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
 	if (d.times > 1)
-		fprintf(stderr, "%.3f ms each\n",
-		        ((double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6) /
-		        d.times / d.parallel);
+		fprintf(stderr, "%.3f ms each\n", ms / d.times / d.parallel);
 	sandbox_close(d.sandbox);
 	return status;
 }

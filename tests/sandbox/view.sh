@@ -67,11 +67,11 @@ done
 python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print("up", flush=True)
 while True:
-    c = s.accept()[0]; c.sendall(b"re:" + c.recv(100)); c.close()' "$work/agent" >"$work/fifo" &
+    c = s.accept()[0]; c.sendall(b"re:" + c.recv(100)); c.close()' "$work/agent$way" >"$work/fifo" &
 started="$started $!"
 read -r _ <"$work/fifo"
 sees 'an agent answers through a socket of the user'\''s own' 're:hello 600 1000' \
-	--uid 1000 --gid 1000 --agent "$work/agent" /run/agent.0 -- sh -c \
+	--uid 1000 --gid 1000 --agent "$work/agent$way" /run/agent.0 -- sh -c \
 	'echo $(talk to /run/agent.0 hello) $(stat -c "%a %u" /run/agent.0)'
 check 'nothing is mounted on the host afterwards' \
 	equal "$before" "$(cut -d ' ' -f 4- /proc/self/mountinfo | sort)"
