@@ -157,18 +157,20 @@ int packed_layers(struct store *s, const struct layer *layers, size_t count,
 {
 	auto_free struct slot *slots = calloc(count + 1, sizeof *slots);
 	struct crew crew = { .store = s, .how = *how, .slot = slots };
-	unsigned threads = how->threads < THREADS_MAX ? how->threads : THREADS_MAX;
+	struct packing large = *how;
 
 	if (!slots)
 		return error_memory(e);
 	crew.how.threads = 1;
+	if (how->threads < 1 || how->threads > THREADS_MAX)
+		large.threads = how->threads < 1 ? 1 : THREADS_MAX;
 	for (size_t i = 0; i < count; i++) {
 		if (is_right_already(&layers[i], how))
 			out[i] = layers[i];
 		else if (layers[i].blob_size < LARGE)
 			slots[crew.count++] = (struct slot){ .layer = &layers[i], .out = &out[i] };
-		else if (packed_layer(s, &layers[i], how, &out[i], e) < 0)
+		else if (packed_layer(s, &layers[i], &large, &out[i], e) < 0)
 			return -1;
 	}
-	return pack_side_by_side(&crew, threads, e);
+	return pack_side_by_side(&crew, large.threads, e);
 }
