@@ -12,6 +12,7 @@
 #include "layers/archive.h"
 #include "layers/blob.h"
 #include "layers/layer.h"
+#include "layers/readahead.h"
 #include "layers/record.h"
 #include "layers/scope.h"
 
@@ -35,7 +36,8 @@ struct stream {
 	struct inflater *inflater;
 	struct sha256 blob, tar;
 	int64_t blob_size, tar_size;
-	unsigned char *buffer;
+	struct readahead *ahead;    /* of what is inflated */
+	const unsigned char *bytes; /* lent by it */
 	size_t at, have;
 };
 
@@ -54,23 +56,30 @@ static ssize_t pull_blob(void *context, void *buffer, size_t size, struct error 
 	return n;
 }
 
+static ssize_t pull_inflated(void *context, void *buffer, size_t size, struct error *e)
+{
+	struct stream *s = context;
+
+	return inflate_read(s->inflater, buffer, size, e);
+}
+
 static ssize_t pull_tar(void *context, void *buffer, size_t size, struct error *e)
 {
 	struct stream *s = context;
 
 	if (s->at == s->have) {
-		ssize_t n = inflate_read(s->inflater, s->buffer, BUFFER_SIZE, e);
+		ssize_t n = readahead_next(s->ahead, &s->bytes, e);
 
 		if (n <= 0)
 			return n;
-		sha256_add(&s->tar, s->buffer, (size_t)n);
+		sha256_add(&s->tar, s->bytes, (size_t)n);
 		s->tar_size += n;
 		s->at = 0;
 		s->have = (size_t)n;
 	}
 	if (size > s->have - s->at)
 		size = s->have - s->at;
-	memcpy(buffer, s->buffer + s->at, size);
+	memcpy(buffer, s->bytes + s->at, size);
 	s->at += size;
 	return (ssize_t)size;
 }
@@ -94,17 +103,15 @@ static int stream_open(struct stream *st, struct store *s, const struct layer *l
 	if (layer->compression != COMPRESSION_NONE && found != layer->compression)
 		return error_set(e, ERROR_CORRUPT, "it is not %s, as its media type says",
 		                 compression_name(layer->compression));
-	st->buffer = malloc(BUFFER_SIZE);
-	if (!st->buffer)
-		return error_memory(e);
 	st->inflater = inflate_begin(layer->compression, pull_blob, st, e);
-	return st->inflater ? 0 : -1;
+	st->ahead = st->inflater ? readahead_begin(pull_inflated, st, e) : NULL;
+	return st->ahead ? 0 : -1;
 }
 
 static void stream_close(struct stream *st)
 {
+	readahead_end(st->ahead);
 	inflate_end(st->inflater);
-	free(st->buffer);
 	if (st->fd >= 0)
 		close(st->fd);
 }

@@ -2,19 +2,23 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "layers/archive.h"
 #include "layers/blob.h"
 #include "layers/path.h"
+#include "layers/readahead.h"
 #include "layers/scope.h"
 
-#define BUFFER_SIZE (64 << 10)
 #define COPY_SIZE (256 << 10)
 
 struct tarball {
 	int fd;
 	struct inflater *inflater; /* NULL: the blob is the tar */
+	struct readahead *ahead;   /* of what is inflated */
+	const unsigned char *bytes; /* lent by it */
+	size_t at, have;
 	int64_t position;
 };
 
@@ -32,6 +36,32 @@ static ssize_t pull(void *context, void *buffer, size_t size, struct error *e)
 	}
 }
 
+static ssize_t pull_inflated(void *context, void *buffer, size_t size, struct error *e)
+{
+	const struct tarball *t = context;
+
+	return inflate_read(t->inflater, buffer, size, e);
+}
+
+/* Inflated bytes, up to SIZE; BUFFER may be NULL when nobody wants them. */
+static ssize_t take(struct tarball *t, void *buffer, size_t size, struct error *e)
+{
+	if (t->at == t->have) {
+		ssize_t n = readahead_next(t->ahead, &t->bytes, e);
+
+		if (n <= 0)
+			return n;
+		t->at = 0;
+		t->have = (size_t)n;
+	}
+	if (size > t->have - t->at)
+		size = t->have - t->at;
+	if (buffer)
+		memcpy(buffer, t->bytes + t->at, size);
+	t->at += size;
+	return (ssize_t)size;
+}
+
 struct tarball *tarball_open(struct store *s, const struct layer *layer, struct error *e)
 {
 	struct tarball *t = calloc(1, sizeof *t);
@@ -43,7 +73,9 @@ struct tarball *tarball_open(struct store *s, const struct layer *layer, struct 
 	t->fd = blob_open(s, &layer->blob, layer->blob_size, e);
 	if (t->fd >= 0 && layer->compression != COMPRESSION_NONE)
 		t->inflater = inflate_begin(layer->compression, pull, t, e);
-	if (t->fd < 0 || (layer->compression != COMPRESSION_NONE && !t->inflater)) {
+	if (t->inflater)
+		t->ahead = readahead_begin(pull_inflated, t, e);
+	if (t->fd < 0 || (layer->compression != COMPRESSION_NONE && !t->ahead)) {
 		tarball_close(t);
 		return NULL;
 	}
@@ -54,6 +86,7 @@ void tarball_close(struct tarball *t)
 {
 	if (!t)
 		return;
+	readahead_end(t->ahead);
 	inflate_end(t->inflater);
 	if (t->fd >= 0)
 		close(t->fd);
@@ -67,7 +100,7 @@ bool tarball_is_plain(const struct tarball *t)
 
 ssize_t tarball_read(struct tarball *t, void *buffer, size_t size, struct error *e)
 {
-	ssize_t n = t->inflater ? inflate_read(t->inflater, buffer, size, e) : pull(t, buffer, size, e);
+	ssize_t n = t->inflater ? take(t, buffer, size, e) : pull(t, buffer, size, e);
 
 	if (n > 0)
 		t->position += n;
@@ -76,8 +109,6 @@ ssize_t tarball_read(struct tarball *t, void *buffer, size_t size, struct error 
 
 int tarball_seek(struct tarball *t, int64_t offset, struct error *e)
 {
-	char skipped[BUFFER_SIZE];
-
 	if (offset < t->position)
 		return error_set(e, ERROR_CORRUPT, "the table does not belong to its layer");
 	if (!t->inflater) {
@@ -87,12 +118,13 @@ int tarball_seek(struct tarball *t, int64_t offset, struct error *e)
 	}
 	while (t->position < offset) {
 		int64_t left = offset - t->position;
-		ssize_t n = tarball_read(t, skipped, left < BUFFER_SIZE ? (size_t)left : BUFFER_SIZE, e);
+		ssize_t n = take(t, NULL, (size_t)left, e);
 
 		if (n < 0)
 			return -1;
 		if (n == 0)
 			return error_set(e, ERROR_CORRUPT, "the layer is cut short");
+		t->position += n;
 	}
 	return 0;
 }

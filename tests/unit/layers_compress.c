@@ -31,7 +31,7 @@ static char *make_text(size_t size)
 	char *text = malloc(size + 16);
 
 	for (size_t i = 0; i < size; i += 8)
-		snprintf(text + i, 16, "%08zx", i * i / 7);
+		snprintf(text + i, 16, "%08x", (unsigned)(i * i / 7));
 	return text;
 }
 
