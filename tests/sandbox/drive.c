@@ -67,7 +67,7 @@ static int run_once(struct drive *d, int number)
 	run.upper = open_new(run.store, "upper", number);
 	run.work = open_new(run.store, "work", number);
 	if (sandbox_run(d->sandbox, &run, &result, &e) < 0) {
-		dprintf(9, "error %d: %s\n", e.kind, e.text);
+		dprintf(9, "%s: %s\n", e.kind == ERROR_INPUT ? "input" : "error", e.text);
 	} else {
 		dprintf(9, "exit %d signal %d %s\n", result.exit_code, result.signal, result.reason);
 		status = result.exit_code;
@@ -225,10 +225,15 @@ int main(int argc, char **argv)
 	struct timespec from, to;
 	struct error e;
 	int i = 2, status = 0;
+	const char *because;
 	double ms;
 
 	if (argc < 4)
 		errx(FAILED, "usage: drive STORE [OPTION...] -- COMMAND...");
+	if (sandbox_become_root(&because, &e) < 0)
+		errx(FAILED, "%s", e.text);
+	if (because)
+		dprintf(9, "%s\n", because);
 	d.store = argv[1];
 	d.run = (struct sandbox_run) {
 		.cwd = "/", .hostname = "buildkitsandbox", .out = 1, .err = 2, .cancel = -1, .env = d.env,

@@ -32,7 +32,7 @@ got=$(exec 3</ 4</etc 5</proc 6</ 7</ 8</; run -- ls -l /proc/self/fd | awk '/->
 check 'no descriptor of the caller arrives' equal '0 1 2 ' "$got"
 for fd in 3 4 5 6 7 8 9 10; do
 	(exec 8</; run --cwd /proc/self/fd/$fd -- true) >/dev/null
-	check "a working directory that is descriptor $fd is refused" grep -q '^error' "$work/end"
+	check "a working directory that is descriptor $fd is refused" grep -q '^[ei].*: sandbox: ' "$work/end"
 done
 sees 'the host name' 'buildkitsandbox' -- hostname
 sees 'a limit' '123' --nofile 123 -- sh -c 'ulimit -n'
@@ -73,7 +73,7 @@ ends 'orphans are reaped' 'exit 0 signal 0 ' -- sh -c 'i=0; while [ $i -lt 200 ]
 leaves 'what outlives the command is killed before the end is told' '. ./started ' \
 	-- sh -c '(trap "" HUP TERM INT; setsid sh -c "touch /started; exec sleep 300") & until [ -e /started ]; do :; done'
 check 'and nothing of it is left on the host' sh -c '! grep -sl "^sleep.300" /proc/[0-9]*/cmdline'
-ends 'cancelled from another thread' 'error 9: cancelled' \
+ends 'cancelled from another thread' 'error: cancelled' \
 	--cancel -- sh -c '(setsid sleep 301 &) ; echo running; sleep 301'
 check 'a cancelled run leaves no process' sh -c '! grep -sl "^sleep.301" /proc/[0-9]*/cmdline'
 "$OUT/tests/sandbox/drive" "$store" -- sh -c 'echo up; exec sleep 302' >"$work/fifo" 2>/dev/null &

@@ -53,7 +53,7 @@ sees 'masks do not come from the image' '1:3 0' --lower evil --lower base -- sh 
 	'echo $(stat -c %t:%T /dev/null) $(head -c 9 /proc/keys | wc -c)'
 lower evil ': >proc'
 run --lower evil --lower base -- true >/dev/null
-check 'a /proc that is a file is an error' equal 'error 2: sandbox: not a directory: /proc' "$(cat "$work/end")"
+check 'a /proc that is a file is an error' equal 'input: sandbox: not a directory: /proc' "$(cat "$work/end")"
 ends 'our own program, executed inside, finds nobody to work for' 'exit 1 signal 0 ' -- /proc/self/exe
 lower many ''
 set --

@@ -62,7 +62,7 @@ rm -rf "$work/cache" && mkdir "$work/cache"
 sees 'of two mounts on one target the later one' 'two' --file /f 0444 one --file /f 0444 two -- cat /f
 for target in / /proc /proc/self/attr /sys/kernel; do
 	run --tmpfs $target 0 -- true >/dev/null
-	check "a mount on $target is refused" grep -q '^error 2:' "$work/end"
+	check "a mount on $target is refused" grep -q '^input:' "$work/end"
 done
 python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print("up", flush=True)
