@@ -134,15 +134,18 @@ static const char *go_beside(struct unpack *u, const char *path, struct error *e
 /* --- metadata ----------------------------------------------------------------------------------- */
 
 /* Attributes that this file system does not take are left out, except capabilities: a program
- * without them would fail later, and nobody would know why (H105). */
-static int set_xattrs(int fd, const struct entry *entry, struct error *e)
+ * without them would fail later, and nobody would know why (H105). Who may not change owners may
+ * not give capabilities either, and has been told. */
+static int set_xattrs(const struct unpack *u, int fd, const struct entry *entry, struct error *e)
 {
 	struct xattr x = { .name = NULL };
 
 	while (xattr_next(entry, &x)) {
+		bool needed = strncmp(x.name, "user.", 5) != 0 && u->rules->keep_owners;
+
 		if (!xattr_is_kept(x.name) || fsetxattr(fd, x.name, x.value, x.size, 0) == 0)
 			continue;
-		if (strncmp(x.name, "user.", 5) != 0 || (errno != ENOTSUP && errno != EPERM))
+		if (needed || (errno != ENOTSUP && errno != EPERM))
 			return error_errno(e, "unpack %s: attribute %s", entry->path, x.name);
 	}
 	return 0;
@@ -155,7 +158,7 @@ static int set_metadata(const struct unpack *u, int fd, const struct entry *entr
 
 	if (u->rules->keep_owners && fchown(fd, entry->uid, entry->gid) < 0)
 		return error_errno(e, "unpack %s: owner %u:%u", entry->path, entry->uid, entry->gid);
-	if (set_xattrs(fd, entry, e) < 0)
+	if (set_xattrs(u, fd, entry, e) < 0)
 		return -1;
 	if (fchmod(fd, entry->mode) < 0 || futimens(fd, times) < 0)
 		return unpack_failed(e, entry->path);
