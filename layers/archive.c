@@ -251,35 +251,23 @@ static int skip_global(struct archive *a, struct error *e)
 /* The old form: four parts in the header's padding, 21 in each block after it. */
 static int read_old_map(struct archive *a, struct error *e)
 {
-	struct part {
-		char offset[12], size[12];
-	};
 	const unsigned char *bytes = a->block.bytes;
-	const struct part *part = (const struct part *)(bytes + 386);
 	bool more = bytes[482];
-	size_t count = 4;
+	int got;
 
 	if (!tar_number((const char *)bytes + 483, 12, &a->real_size))
 		return error_set(e, ERROR_CORRUPT, "a sparse file without a size");
-	for (;;) {
-		for (size_t i = 0; i < count && part[i].offset[0]; i++) {
-			int64_t offset, size;
-
-			if (!tar_number(part[i].offset, 12, &offset) || !tar_number(part[i].size, 12, &size))
-				return error_set(e, ERROR_CORRUPT, "a malformed sparse map");
-			if (sparse_add(&a->pax.sparse, offset, size, e) < 0)
-				return -1;
-		}
-		if (!more)
-			return 0;
-		int got = read_block(a, e);
-
+	if (sparse_add_fields(&a->pax.sparse, bytes + 386, 4, e) < 0)
+		return -1;
+	while (more) {
+		got = read_block(a, e);
 		if (got <= 0)
 			return got < 0 ? -1 : cut_short(e);
-		part = (const struct part *)bytes;
-		count = 21;
+		if (sparse_add_fields(&a->pax.sparse, bytes, 21, e) < 0)
+			return -1;
 		more = bytes[504];
 	}
+	return 0;
 }
 
 /* Form 1.0: decimal numbers, a line each, in blocks of their own before the content. */
@@ -344,21 +332,11 @@ static int begin_sparse(struct archive *a, bool old, struct error *e)
 
 /* --- entries ------------------------------------------------------------------------------------ */
 
-static bool is_posix(const struct tar_header *h)
-{
-	return memcmp(h->magic, "ustar\0", 6) == 0;
-}
-
-static bool is_gnu(const struct tar_header *h)
-{
-	return memcmp(h->magic, "ustar ", 6) == 0;
-}
-
 /* The header's own name, which may be in two parts. */
 static const char *header_name(struct archive *a)
 {
 	const struct tar_header *h = &a->block.header;
-	const char *prefix = is_posix(h) ? h->prefix : "";
+	const char *prefix = memcmp(h->magic, "ustar\0", 6) == 0 ? h->prefix : "";
 	int prefix_size = (int)strnlen(prefix, *prefix ? sizeof h->prefix : 0);
 
 	snprintf(a->name, sizeof a->name, "%.*s%s%.100s", prefix_size, prefix, prefix_size ? "/" : "",
@@ -376,7 +354,7 @@ static int take_type(const struct tar_header *h, const char *path, enum entry_ty
 	};
 	const char *found = h->type ? strchr(chars, h->type) : chars;
 
-	if (!found || (h->type == 'S' && !is_gnu(h)))
+	if (!found || (h->type == 'S' && memcmp(h->magic, "ustar ", 6) != 0))
 		return error_set(e, ERROR_CORRUPT, "%s: an entry of the unknown type %#x", path,
 		                 (unsigned char)h->type);
 	*type = types[found - chars];

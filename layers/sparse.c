@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/tar.h"
+
 /* 16 MiB of map. A file with more holes than this was made to be a nuisance. */
 #define PARTS_MAX (1 << 20)
 
@@ -21,6 +23,21 @@ int sparse_add(struct sparse *map, int64_t offset, int64_t size, struct error *e
 		map->capacity = capacity;
 	}
 	map->part[map->count++] = (struct sparse_part){ offset, size };
+	return 0;
+}
+
+int sparse_add_fields(struct sparse *map, const unsigned char *fields, size_t count,
+                      struct error *e)
+{
+	const char *field = (const char *)fields;
+	int64_t offset, size;
+
+	for (size_t i = 0; i < count && *field; i++, field += 24) {
+		if (!tar_number(field, 12, &offset) || !tar_number(field + 12, 12, &size))
+			return error_set(e, ERROR_CORRUPT, "a malformed sparse map");
+		if (sparse_add(map, offset, size, e) < 0)
+			return -1;
+	}
 	return 0;
 }
 
