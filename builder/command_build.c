@@ -260,8 +260,10 @@ static int perform(struct session *s, struct error *e)
 	if (build_perform(&options, &s->image, &failure) == 0)
 		return bases_confirm(s->bases, e);
 	*e = failure.error;
-	if (e->kind == ERROR_STALE)
-		return -1;
+	/* What succeeded before the failure is worth keeping. */
+	store_flush(s->store, &ignored);
+	if (e->kind == ERROR_STALE || e->kind == ERROR_CANCELLED)
+		return -1; /* nobody's step failed */
 	if (failure.vertex) {
 		s->step_name = strdup(vertex_name(failure.vertex));
 		s->tail = vertex_tail(failure.vertex, TAIL_SHOWN);
@@ -270,8 +272,6 @@ static int perform(struct session *s, struct error *e)
 		s->first_line = failure.step->in->first_line;
 		s->last_line = failure.step->in->last_line;
 	}
-	/* What succeeded before the failure is worth keeping. */
-	store_flush(s->store, &ignored);
 	return -1;
 }
 

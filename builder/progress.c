@@ -177,6 +177,7 @@ struct vertex *progress_vertex(struct progress *p, const char *name)
 	STAILQ_INIT(&v->movements);
 	pthread_mutex_lock(&p->lock);
 	STAILQ_INSERT_TAIL(&p->vertices, v, next);
+	p->known++;
 	pthread_mutex_unlock(&p->lock);
 	return v;
 }

@@ -181,7 +181,7 @@ static void paint(struct progress *p, bool last)
 	}
 	p->painted_rows = 0;
 	snprintf(heading, sizeof heading, "[+] Building %.1fs (%u/%u)%s",
-	         (double)(now - p->began_ns) / 1e9, p->ended, p->started, last ? " FINISHED" : "");
+	         (double)(now - p->began_ns) / 1e9, p->ended, p->known, last ? " FINISHED" : "");
 	row(p, &s, "", heading, "");
 	paint_vertices(p, &s, now, last);
 	fflush(p->out);

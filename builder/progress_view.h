@@ -83,7 +83,7 @@ struct progress {
 	bool colour;
 	pthread_mutex_t lock;
 	STAILQ_HEAD(, vertex) vertices;
-	unsigned started, ended;         /* how many */
+	unsigned known, started, ended;  /* how many */
 	int64_t began_ns;
 
 	/* The plain view's: who speaks, since when, and when last. */
