@@ -8,6 +8,7 @@
 #include "builder/image_config.h"
 #include "builder/safe_text.h"
 #include "layers/scope.h"
+#include "registry/base64.h"
 
 /* --- both forms ------------------------------------------------------------------------------- */
 
@@ -304,24 +305,9 @@ static json_t *place(const struct instruction *in)
 /* The Dockerfile itself, as JSON carries bytes. */
 static json_t *encoded(const struct call *call)
 {
-	static const char digit[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *in = (const unsigned char *)call->text;
-	auto_free char *text = malloc(call->size / 3 * 4 + 5);
-	char *out = text;
+	auto_free char *text = base64_encode(call->text, call->size);
 
-	if (!text)
-		return NULL;
-	for (size_t left = call->size; left > 0; left -= left < 3 ? left : 3, in += 3) {
-		unsigned n = (unsigned)in[0] << 16 | (left > 1 ? (unsigned)in[1] << 8 : 0) |
-		             (left > 2 ? in[2] : 0);
-
-		*out++ = digit[n >> 18];
-		*out++ = digit[n >> 12 & 63];
-		*out++ = left > 1 ? digit[n >> 6 & 63] : '=';
-		*out++ = left > 2 ? digit[n & 63] : '=';
-	}
-	return json_stringn(text, (size_t)(out - text));
+	return text ? json_string(text) : NULL;
 }
 
 /* Members without a value are left out, as Go does. */

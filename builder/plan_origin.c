@@ -220,44 +220,68 @@ int plan_origins(struct planner *p, struct clause *c)
 	c->has_origin = arena_array(p->memory, count, sizeof *c->has_origin);
 	if (!c->origin || !c->has_origin)
 		return plan_no_memory(p);
+	c->origin_count = count;
 	return run ? mount_origins(p, c) : copy_origin(p, c);
 }
 
 /* --- circles ---------------------------------------------------------------------------------- */
 
-/* The file's stages that STAGE reads from, into LIST; how many. */
+size_t plan_origin_stage(const struct planner *p, const struct clause *c, size_t i)
+{
+	bool stage = c->has_origin[i] && c->origin[i].kind == ORIGIN_STAGE;
+
+	return stage && c->origin[i].stage < p->named_count ? c->origin[i].stage : NO_STAGE;
+}
+
+/* The stages that STAGE reads from into LIST, which has room for all its origins; how many. */
 static size_t reads_from(const struct planner *p, size_t stage, size_t *list)
 {
 	const struct draft *d = &p->draft[stage];
 	size_t found = 0;
 
-	for (size_t i = 0; i < d->clause_count; i++) {
-		const struct clause *c = &d->clause[i];
-		size_t count = c->in->keyword == KEYWORD_RUN ? c->in->run.mounts.count : 1;
+	for (size_t i = 0; i < d->clause_count; i++)
+		for (size_t j = 0; j < d->clause[i].origin_count; j++) {
+			size_t from = plan_origin_stage(p, &d->clause[i], j);
 
-		for (size_t j = 0; c->origin && j < count; j++)
-			if (c->has_origin[j] && c->origin[j].kind == ORIGIN_STAGE &&
-			    c->origin[j].stage < p->named_count)
-				list[found++] = c->origin[j].stage;
-	}
+			if (from != NO_STAGE)
+				list[found++] = from;
+		}
 	return found;
 }
 
-static size_t edges(const struct planner *p, size_t stage)
+static size_t most_origins(const struct planner *p)
 {
-	const struct draft *d = &p->draft[stage];
-	size_t count = 0;
+	size_t most = 1;
 
-	for (size_t i = 0; i < d->clause_count; i++)
-		if (d->clause[i].origin)
-			count += d->clause[i].in->keyword == KEYWORD_RUN ?
-			         d->clause[i].in->run.mounts.count : 1;
-	return count;
+	for (size_t i = 0; i < p->named_count; i++) {
+		size_t count = 0;
+
+		for (size_t j = 0; j < p->draft[i].clause_count; j++)
+			count += p->draft[i].clause[j].origin_count;
+		most = count > most ? count : most;
+	}
+	return most;
 }
 
-/* Is START reached from itself? SEEN and QUEUE have room for all stages, LIST for all edges. */
+/* Where STAGE reads itself or a later one, as every circle does somewhere and honest files never
+ * do; NULL: nowhere. */
+static const struct instruction *reads_later(const struct planner *p, size_t stage)
+{
+	const struct draft *d = &p->draft[stage];
+
+	for (size_t i = 0; i < d->clause_count; i++)
+		for (size_t j = 0; j < d->clause[i].origin_count; j++) {
+			size_t from = plan_origin_stage(p, &d->clause[i], j);
+
+			if (from != NO_STAGE && from >= stage)
+				return d->clause[i].place;
+		}
+	return NULL;
+}
+
+/* Is START reached from itself? SEEN and QUEUE have room for all stages. */
 static bool on_circle(const struct planner *p, size_t start, bool *seen, size_t *queue,
-                      size_t *list)
+		      size_t *list)
 {
 	size_t head = 0, tail = 0;
 
@@ -278,49 +302,20 @@ static bool on_circle(const struct planner *p, size_t start, bool *seen, size_t 
 	return false;
 }
 
-/* A circle has a stage that reads a later one or itself, which honest files never have. */
-static bool reads_later(const struct planner *p, size_t stage, size_t *list)
-{
-	size_t count = reads_from(p, stage, list);
-
-	for (size_t i = 0; i < count; i++)
-		if (list[i] >= stage)
-			return true;
-	return false;
-}
-
-/* The command by which STAGE is in it: the first that reads this or a later stage. */
-static const struct instruction *circle_place(const struct planner *p, size_t stage)
-{
-	const struct draft *d = &p->draft[stage];
-
-	for (size_t i = 0; i < d->clause_count; i++) {
-		const struct clause *c = &d->clause[i];
-		size_t count = c->in->keyword == KEYWORD_RUN ? c->in->run.mounts.count : 1;
-
-		for (size_t j = 0; c->origin && j < count; j++)
-			if (c->has_origin[j] && c->origin[j].kind == ORIGIN_STAGE &&
-			    c->origin[j].stage >= stage && c->origin[j].stage < p->named_count)
-				return c->place;
-	}
-	return d->place;
-}
-
 int plan_check_circles(struct planner *p)
 {
-	size_t most = 1;
 	auto_free bool *seen = calloc(p->named_count, sizeof *seen);
-	auto_free size_t *queue = calloc(p->named_count + 1, sizeof *queue), *list = NULL;
+	auto_free size_t *queue = calloc(p->named_count + 1, sizeof *queue);
+	auto_free size_t *list = calloc(most_origins(p), sizeof *list);
 
-	for (size_t i = 0; i < p->named_count; i++)
-		most = edges(p, i) > most ? edges(p, i) : most;
-	list = calloc(most, sizeof *list);
 	if (!seen || !queue || !list)
 		return plan_no_memory(p);
-	for (size_t i = 0; i < p->named_count; i++)
-		if (reads_later(p, i, list) && on_circle(p, i, seen, queue, list))
-			return plan_fail(p, circle_place(p, i),
-			                 "circular dependency detected on stage: %s",
-			                 p->plan->stage[i].name);
+	for (size_t i = 0; i < p->named_count; i++) {
+		const struct instruction *place = reads_later(p, i);
+
+		if (place && on_circle(p, i, seen, queue, list))
+			return plan_fail(p, place, "circular dependency detected on stage: %s",
+					 p->plan->stage[i].name);
+	}
 	return 0;
 }

@@ -390,22 +390,19 @@ static int take_triggers(struct planner *p, size_t stage)
 
 static int mark_origin(struct planner *p, size_t stage, const struct clause *c, size_t i)
 {
-	const struct origin *o = &c->origin[i];
+	size_t from = plan_origin_stage(p, c, i);
+	const char *name = from == NO_STAGE ? NULL : p->plan->stage[from].name;
 
-	if (!c->has_origin[i] || o->kind != ORIGIN_STAGE)
+	if (c->has_origin[i] && c->origin[i].kind == ORIGIN_STAGE)
+		p->plan->stage[c->origin[i].stage].needed = true;
+	if (from == NO_STAGE || from < stage)
 		return 0;
-	if (o->stage < p->named_count && o->stage >= stage && c->in->keyword == KEYWORD_RUN)
-		return plan_fail(p, c->place,
-				 "cannot mount from stage \"%s\", stage needs to be defined"
-				 " before current command",
-				 p->plan->stage[o->stage].name);
-	if (o->stage < p->named_count && o->stage >= stage)
-		return plan_fail(p, c->place,
-				 "cannot copy from stage \"%s\", it needs to be defined"
-				 " before current stage \"%s\"",
-				 c->in->copy.from, p->plan->stage[stage].name);
-	p->plan->stage[o->stage].needed = true;
-	return 0;
+	if (c->in->keyword == KEYWORD_RUN)
+		return plan_fail(p, c->place, "cannot mount from stage \"%s\", stage needs to be"
+				 " defined before current command", name);
+	return plan_fail(p, c->place, "cannot copy from stage \"%s\", it needs to be defined"
+			 " before current stage \"%s\"", c->in->copy.from,
+			 p->plan->stage[stage].name);
 }
 
 /* Mark the stages that STAGE reads or stands on: always stages before it. */
@@ -416,14 +413,10 @@ static int mark_needs(struct planner *p, size_t stage)
 
 	if (s->base_kind == BASE_STAGE)
 		p->plan->stage[s->base_stage].needed = true;
-	for (size_t i = 0; !d->replaced && i < d->clause_count; i++) {
-		const struct clause *c = &d->clause[i];
-		size_t count = c->in->keyword == KEYWORD_RUN ? c->in->run.mounts.count : 1;
-
-		for (size_t j = 0; c->origin && j < count; j++)
-			if (mark_origin(p, stage, c, j) < 0)
+	for (size_t i = 0; !d->replaced && i < d->clause_count; i++)
+		for (size_t j = 0; j < d->clause[i].origin_count; j++)
+			if (mark_origin(p, stage, &d->clause[i], j) < 0)
 				return -1;
-	}
 	return 0;
 }
 

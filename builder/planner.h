@@ -26,6 +26,7 @@ struct clause {
 	bool trigger;
 	struct origin *origin;           /* COPY with --from: one; RUN: one for each mount */
 	bool *has_origin;                /* likewise */
+	size_t origin_count;
 };
 
 /* What is known of a stage beyond struct stage. */
@@ -99,6 +100,8 @@ size_t plan_find_stage(const struct planner *p, const char *name);
 
 /* What --from and from= of C name. */
 int plan_origins(struct planner *p, struct clause *c);
+/* The stage of the file that origin I of C is; NO_STAGE when it is something else, or none. */
+size_t plan_origin_stage(const struct planner *p, const struct clause *c, size_t i);
 /* No stage, needed or not, may depend on itself through --from and mounts. */
 int plan_check_circles(struct planner *p);
 /* A named context with its meaning; KIND is CONTEXT_NONE when NAME is none. */
