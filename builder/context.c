@@ -417,9 +417,7 @@ int context_walk(struct context *c, const struct context_file *dir, bool deep,
 	int result;
 
 	pthread_mutex_lock(&c->mutex);
-	result = deep ? context_load(c, from, e) : context_list(c, from, e);
-	for (uint32_t i = 0; result == 0 && !deep && i < from->child_count; i++)
-		result = context_stat(c, &from->child[i], e);
+	result = deep ? context_load(c, from, e) : context_read(c, from, e);
 	if (result == 0)
 		result = stroll(&s, from, 0, e);
 	pthread_mutex_unlock(&c->mutex);

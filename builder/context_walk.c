@@ -348,6 +348,36 @@ int context_stat(struct context *c, struct context_file *file, struct error *e)
 	return result;
 }
 
+static int read_folder(struct walker *w, struct context_file *dir, struct error *e)
+{
+	const char *path;
+	auto_close int fd = open_folder(w, dir, &path, e);
+
+	if (fd < 0)
+		return -1;
+	if (!(dir->flags & FILE_LISTED) && list_folder(w, dir, fd, path, e) < 0)
+		return -1;
+	for (uint32_t i = 0; i < dir->child_count; i++)
+		if (!(dir->child[i].flags & (FILE_STATTED | FILE_GONE)) &&
+		    stat_one(w, fd, &dir->child[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+int context_read(struct context *c, struct context_file *dir, struct error *e)
+{
+	struct walker w;
+	int result;
+
+	if (dir->flags & FILE_LOADED)
+		return 0;
+	result = walker_begin(&w, c, 0, e);
+	if (result == 0)
+		result = read_folder(&w, dir, e);
+	walker_end(&w);
+	return result;
+}
+
 /* --- everything below a folder, by a crew ------------------------------------------------------ */
 
 struct crew {
@@ -376,22 +406,6 @@ static int crew_push(struct crew *crew, struct context_file *dir, struct error *
 		crew->capacity = capacity;
 	}
 	crew->folder[crew->count++] = dir;
-	return 0;
-}
-
-static int read_folder(struct walker *w, struct context_file *dir, struct error *e)
-{
-	const char *path;
-	auto_close int fd = open_folder(w, dir, &path, e);
-
-	if (fd < 0)
-		return -1;
-	if (!(dir->flags & FILE_LISTED) && list_folder(w, dir, fd, path, e) < 0)
-		return -1;
-	for (uint32_t i = 0; i < dir->child_count; i++)
-		if (!(dir->child[i].flags & (FILE_STATTED | FILE_GONE)) &&
-		    stat_one(w, fd, &dir->child[i], e) < 0)
-			return -1;
 	return 0;
 }
 

@@ -514,6 +514,9 @@ int copy_take_path(struct selection *c, const struct copy_source *source, struct
 
 	if (!clean)
 		return error_memory(e);
+	if (!c->world->from && !c->world->context)
+		return error_set(e, ERROR_NOT_FOUND, "there is no build context %s",
+		                 c->step->from.context ? c->step->from.context : "");
 	if (pattern_check(clean, &wrong) < 0)
 		return error_set(e, ERROR_INPUT, "%s: %s", source->text, wrong.text);
 	if (c->step->parents)

@@ -197,6 +197,17 @@ static void folders_may_be_deeper_than_a_path(void **state)
 	free(paths);
 }
 
+static void an_empty_context_has_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	f->context = context_empty(f->store, &f->e);
+	assert_non_null(f->context);
+	copies(f, "* /x/", PLAIN, "");
+	copies(f, ". /x", PLAIN, "d 0755 0:0 x\n");
+	refuses(f, "a /x", PLAIN, "\"/a\": not found: the build has no context, only a Dockerfile");
+}
+
 static void many_folders_are_walked_by_several_threads(void **state)
 {
 	struct fixture *f = *state;
@@ -248,6 +259,7 @@ int main(void)
 		A(what_cannot_be_read_is_not_opened),
 		A(a_file_that_changed_after_it_was_hashed_is_told),
 		A(folders_may_be_deeper_than_a_path),
+		A(an_empty_context_has_nothing),
 		A(many_folders_are_walked_by_several_threads),
 		A(a_folder_that_cannot_be_read_is_named_unless_left_out),
 	};
