@@ -40,7 +40,8 @@ static offset put(struct bytes *b, const void *data, size_t size)
 		b->capacity = capacity;
 	}
 	memset(b->at + b->size, 0, where - b->size);
-	memcpy(b->at + where, data, size);
+	if (size > 0)
+		memcpy(b->at + where, data, size);
 	b->size = where + size;
 	return (offset)where;
 }

@@ -43,8 +43,9 @@ int spawn_program(struct error *e)
 	return take_fd(&fd);
 }
 
-/* Runs on our memory while we are stopped: system calls only, and no other state than ARGUMENT. */
-static int child_main(void *argument)
+/* Runs on our memory while we are stopped: system calls only, and no other state than ARGUMENT. It
+ * never returns, so what a sanitizer notes about its stack would be held against ours. */
+static __attribute__((no_sanitize("address"))) int child_main(void *argument)
 {
 	static const char *const nothing[] = { NULL };
 	static const char *const name[] = { "cairn-run", NULL };
