@@ -128,6 +128,8 @@ static long try(struct start *s, const char *dir, size_t length, const char *nam
 	if (length > 0)
 		text_add(&t, "/");
 	text_add(&t, name);
+	/* The parent reads it from memory that we share until exec succeeds. */
+	s->answer = 0;
 	return sys(execve, s->tried, s->argv, s->env);
 }
 
