@@ -555,23 +555,38 @@ int bases_fetch(const struct base *base, size_t layer, struct vertex *v, struct 
 	return result;
 }
 
-int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e)
+/* The base that LAYER belongs to, its number in *INDEX; NULL: none. */
+static struct known_base *owner_of(struct bases *b, const struct layer *layer, size_t *index)
 {
-	struct bases *b = bases;
 	struct known_base *k, *owner = NULL;
-	size_t index = 0;
-	char text[DIGEST_TEXT];
 
 	pthread_mutex_lock(&b->lock);
 	STAILQ_FOREACH(k, &b->known, next)
 		for (size_t i = 0; !owner && i < k->base.layer_count; i++)
 			if (digest_equal(&k->base.layers[i].diff_id, &layer->diff_id)) {
 				owner = k;
-				index = i;
+				*index = i;
 			}
 	pthread_mutex_unlock(&b->lock);
+	return owner;
+}
+
+int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e)
+{
+	char text[DIGEST_TEXT];
+	size_t index;
+	struct known_base *owner = owner_of(bases, layer, &index);
+
 	if (!owner)
 		return error_set(e, ERROR_CORRUPT, "layer %s has gone from the store",
 		                 digest_format(&layer->diff_id, text));
 	return bases_fetch(&owner->base, index, NULL, e);
+}
+
+const struct reference *bases_lender(struct bases *b, const struct layer *layer)
+{
+	size_t index;
+	const struct known_base *owner = owner_of(b, layer, &index);
+
+	return owner && owner->has_reference ? &owner->reference : NULL;
 }

@@ -38,6 +38,9 @@ int bases_fetch(const struct base *base, size_t layer, struct vertex *v, struct 
 /* The same by layer, for a stack or an output (struct stack_fetch): BASES is a struct bases. */
 int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e);
 
+/* The repository that LAYER came from, which can lend it to others of its registry; NULL: none. */
+const struct reference *bases_lender(struct bases *b, const struct layer *layer);
+
 /* struct build_options.confirm, before the first step is performed and at the end: all remembered
  * tags still name what is used. ERROR_STALE when one moved: plan again with FRESH bases. */
 int bases_confirm(void *bases, struct error *e);

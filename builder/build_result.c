@@ -196,7 +196,7 @@ static int push(struct build_result *r, const struct built *b, const struct outp
 {
 	struct vertex *v = progress_vertex(b->progress, "pushing layers and manifest");
 	struct publication p = { .store = b->store, .remote = b->remote, .image = b->image,
-	                         .spec = spec, .progress = pushing, .context = v };
+	                         .spec = spec, .bases = b->bases, .progress = pushing, .context = v };
 
 	vertex_start(v);
 	free(r->published.descriptor);

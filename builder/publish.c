@@ -55,6 +55,8 @@ static int push_all(const struct publication *p, const struct outgoing *out,
 	stored[layers] = (struct stored){ p->store, p->image->id, (int64_t)out->config_size };
 	for (size_t i = 0; i <= layers; i++)
 		describe(&blob[i], &stored[i]);
+	for (size_t i = 0; p->bases && i < layers; i++)
+		blob[i].lender = bases_lender(p->bases, &p->image->layers[i]);
 	for (size_t i = 0; i < count; i++)
 		if (push_image(auth, &to[i], &image, p->progress, p->context, NULL, e) < 0)
 			return -1;

@@ -1,6 +1,7 @@
 /* Publishing: an image of this machine to registries, packed as an output asks.
  */
 #pragma once
+#include "builder/base.h"
 #include "builder/output_spec.h"
 #include "builder/remote.h"
 #include "layers/image.h"
@@ -12,6 +13,7 @@ struct publication {
 	struct remote *remote;
 	const struct image *image;      /* its layers are all here */
 	const struct output_spec *spec; /* NULL: layers as gzip */
+	struct bases *bases;            /* where layers came from; NULL: nobody knows */
 	push_progress *progress;        /* may be NULL */
 	void *context;
 };
