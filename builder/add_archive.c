@@ -19,7 +19,7 @@
 #define LINKS_MAX 40 /* as the kernel */
 #define BUFFER_SIZE (256 << 10)
 
-/* --- taking -------------------------------------------------------------------------------------- */
+/* --- taking ----------------------------------------------------------------------------------- */
 
 static int is_archive(int fd, struct error *e)
 {
@@ -78,7 +78,8 @@ int copy_take_archive_fd(struct selection *c, int fd, const struct digest *diges
 
 	if (result <= 0)
 		return result < 0 ? error_context(e, "%s", name) : 0;
-	return add_archive(c, (struct copy_archive){ .name = name, .fd = fd, .digest = *digest }, e);
+	return add_archive(c, (struct copy_archive){ .name = name, .fd = fd, .digest = *digest },
+	                   e);
 }
 
 void copy_archives_to_key(struct selection *c, struct key *key)
@@ -93,7 +94,7 @@ void copy_archives_to_key(struct selection *c, struct key *key)
 	}
 }
 
-/* --- unpacking ----------------------------------------------------------------------------------- */
+/* --- unpacking -------------------------------------------------------------------------------- */
 
 struct member {
 	const char *path;
@@ -292,7 +293,8 @@ static int follow_route(struct unpacking *u, struct route *r, struct error *e)
 		} else if (is_last) {
 			return is_inside(r->at, u->copy->destination)
 			               ? 0
-			               : error_set(e, ERROR_INPUT, "it leads out of /%s", u->copy->destination);
+			               : error_set(e, ERROR_INPUT, "it leads out of /%s",
+			                           u->copy->destination);
 		}
 		memmove(r->rest, behind, strlen(behind) + 1);
 		if (strcmp(part, "..") == 0 || strcmp(part, ".") == 0)
@@ -300,12 +302,13 @@ static int follow_route(struct unpacking *u, struct route *r, struct error *e)
 		if (asprintf(&path, "%s%s%s", r->at, *r->at ? "/" : "", part) < 0)
 			return error_memory(e);
 		/* Folders outside are only walked through, never made. */
-		if (!is_inside(path, u->copy->destination) && !path_is_below(u->copy->destination, path) &&
-		    *u->copy->destination) {
+		if (!is_inside(path, u->copy->destination) &&
+		    !path_is_below(u->copy->destination, path) && *u->copy->destination) {
 			struct there t;
 
 			if (look(u, path, 0, &t, e) <= 0)
-				return error_set(e, ERROR_INPUT, "it leads out of /%s", u->copy->destination);
+				return error_set(e, ERROR_INPUT, "it leads out of /%s",
+				                 u->copy->destination);
 		}
 		if (enter(u, r, path, e) < 0)
 			return -1;
@@ -317,7 +320,8 @@ static int locate(struct unpacking *u, const char *name, const char **path, uint
                   struct error *e)
 {
 	auto_free char *clean = path_clean(name);
-	struct route r = { .at = strdup(u->copy->destination), .rest = clean ? strdup(clean) : NULL };
+	struct route r = { .at = strdup(u->copy->destination),
+		           .rest = clean ? strdup(clean) : NULL };
 	int result = 0;
 
 	*path = "";
@@ -393,8 +397,8 @@ static int hard_link(struct unpacking *u, const char *path, const struct entry *
 	if (there < 0)
 		return -1;
 	if (!there || t.type == ENTRY_DIR)
-		return error_set(e, ERROR_INPUT, "a hard link to %s, which is no file of the archive",
-		                 entry->link);
+		return error_set(e, ERROR_INPUT,
+		                 "a hard link to %s, which is no file of the archive", entry->link);
 	if (t.member)
 		return put_member(u, path, t.member->arrived, e);
 	arrived = keep_entry(u->copy, &t.found.entry, e);
@@ -417,7 +421,8 @@ static int unpack_member(struct unpacking *u, struct entry *entry, struct error 
 	if (!*path)
 		return entry->type == ENTRY_DIR
 		               ? 0
-		               : error_set(e, ERROR_INPUT, "only a folder can stand for the destination");
+		               : error_set(e, ERROR_INPUT,
+		                           "only a folder can stand for the destination");
 	if (entry->type == ENTRY_HARDLINK)
 		return hard_link(u, path, entry, e);
 	if (entry->type == ENTRY_FILE && spool_content(u, entry, e) < 0)
@@ -426,7 +431,7 @@ static int unpack_member(struct unpacking *u, struct entry *entry, struct error 
 	return arrived ? put_member(u, path, arrived, e) : -1;
 }
 
-/* --- members to items ---------------------------------------------------------------------------- */
+/* --- members to items ------------------------------------------------------------------------- */
 
 static int by_path(const void *a, const void *b)
 {
@@ -483,7 +488,7 @@ static int add_members(struct unpacking *u, uint32_t match, struct error *e)
 	return result;
 }
 
-/* --- whole archives ------------------------------------------------------------------------------ */
+/* --- whole archives --------------------------------------------------------------------------- */
 
 static int unpack_all(struct unpacking *u, uint32_t match, struct error *e)
 {

@@ -17,7 +17,8 @@ static int take_flags(const struct copy_step *step, struct git_place *p, struct 
 		int keep = step->keep_git_dir == CHOICE_YES;
 
 		if (p->keep_dir >= 0 && p->keep_dir != keep)
-			return error_set(e, ERROR_INPUT, "--keep-git-dir says otherwise than the URL");
+			return error_set(e, ERROR_INPUT,
+			                 "--keep-git-dir says otherwise than the URL");
 		p->keep_dir = keep;
 	}
 	if (!step->checksum || !*step->checksum)
@@ -67,7 +68,8 @@ void copy_repositories_to_key(struct selection *c, struct key *key)
 static int fetch(struct selection *c, struct copy_repository *r, struct error *e)
 {
 	struct git_access access = access_of(c->world);
-	auto_free char *path = git_checkout(c->world->store, &r->place, &access, r->commit, &r->folder, e);
+	auto_free char *path =
+		git_checkout(c->world->store, &r->place, &access, r->commit, &r->folder, e);
 	struct place top = { 0 };
 
 	if (path)

@@ -8,8 +8,8 @@
 #include "layers/blob.h"
 #include "layers/scope.h"
 
-/* The value of Authorization for URL: what the secret HTTP_AUTH_HEADER_<host> holds, or the token in
- * HTTP_AUTH_TOKEN_<host>. NULL in *VALUE when there is neither. */
+/* The value of Authorization for URL: what the secret HTTP_AUTH_HEADER_<host> holds, or the token
+ * in HTTP_AUTH_TOKEN_<host>. NULL in *VALUE when there is neither. */
 static int find_authorization(const struct copy_world *w, const char *url, char **value,
                               struct error *e)
 {
@@ -29,7 +29,8 @@ static int find_authorization(const struct copy_world *w, const char *url, char 
 	} else {
 		secret = w->secret(w->secret_context, token_id);
 		if (secret)
-			result = asprintf(value, "Bearer %.*s", (int)strcspn(secret, "\r\n"), secret);
+			result = asprintf(value, "Bearer %.*s", (int)strcspn(secret, "\r\n"),
+			                  secret);
 	}
 	return result < 0 ? error_memory(e) : 0;
 }

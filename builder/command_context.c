@@ -86,8 +86,8 @@ static int list(struct context *context, bool all, struct error *e)
 	print_top(&c);
 	if (result < 0)
 		return -1;
-	printf("%10s  in %" PRId64 " files and %" PRId64 " folders\n", human_size(c.size, text), c.files,
-	       c.folders);
+	printf("%10s  in %" PRId64 " files and %" PRId64 " folders\n", human_size(c.size, text),
+	       c.files, c.folders);
 	return 0;
 }
 
@@ -109,8 +109,9 @@ static int explain(struct context *context, const char *name, struct error *e)
 	if (there)
 		context_entry(file, &entry);
 	if (rule && there && !rule->exception)
-		printf("%s: excluded by line %d of .dockerignore (%s), but for some of what is in it\n", name,
-		       rule->line, rule->text);
+		printf("%s: excluded by line %d of .dockerignore (%s), but for some of what is in "
+		       "it\n",
+		       name, rule->line, rule->text);
 	else if (rule)
 		printf("%s: %s line %d of .dockerignore (%s)\n", name,
 		       rule->exception ? "included by" : "excluded by", rule->line, rule->text);

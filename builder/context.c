@@ -91,7 +91,7 @@ struct context *context_empty(struct store *s, struct error *e)
 	return c;
 }
 
-/* --- saving the index -------------------------------------------------------------------------- */
+/* --- saving the index ------------------------------------------------------------------------- */
 
 /* A folder whose children are still to be written: one that was read, or one that only the index
  * knows. */
@@ -237,7 +237,7 @@ int context_close(struct context *c, struct error *e)
 	return result;
 }
 
-/* --- asking ------------------------------------------------------------------------------------ */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 int context_root(const struct context *c)
 {
@@ -339,7 +339,8 @@ static int follow_path(struct context *c, const char *path, bool follow,
 			char *onward;
 
 			if (++links > LINKS_MAX)
-				return error_set(e, ERROR_INPUT, "/%s: too many levels of symbolic links", path);
+				return error_set(e, ERROR_INPUT,
+				                 "/%s: too many levels of symbolic links", path);
 			if (asprintf(&onward, "%s/%s", next->link, rest) < 0)
 				return error_memory(e);
 			if (next->link[0] == '/')

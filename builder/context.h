@@ -33,8 +33,8 @@
 struct context;
 struct context_file; /* lent by its context until that is closed */
 
-/* The folder PATH. IGNORE (may be NULL) is given away. S keeps the index; NULL: a folder that was made
- * for this build only has none. */
+/* The folder PATH. IGNORE (may be NULL) is given away. S keeps the index; NULL: a folder that was
+ * made for this build only has none. */
 struct context *context_open(struct store *s, const char *path, struct ignore *ignore,
                              struct error *e);
 /* No folder at all: every look-up says that the context is empty (a Dockerfile on stdin). */

@@ -19,7 +19,7 @@
 /* The kernel's clock for files ticks every 10 ms at the slowest. */
 #define TICK_NS 10000000
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 void context_reader_release(struct context_reader *r)
 {
@@ -83,7 +83,7 @@ int context_reader_open(struct context_reader *r, const struct context_file *fil
 	return take_fd(&fd);
 }
 
-/* --- hashing ----------------------------------------------------------------------------------- */
+/* --- hashing ---------------------------------------------------------------------------------- */
 
 struct hash_crew {
 	struct context *context;
@@ -114,9 +114,9 @@ static int64_t file_clock(void)
 	return context_ns(&now);
 }
 
-/* A change within the same tick of the clock would leave all numbers as they are, so a file that was
- * changed in this very tick is not read before the next. One from the future is read, but does not
- * get into the index; so does one on a file system that counts in whole seconds. */
+/* A change within the same tick of the clock would leave all numbers as they are, so a file that
+ * was changed in this very tick is not read before the next. One from the future is read, but does
+ * not get into the index; so does one on a file system that counts in whole seconds. */
 static void wait_for_tick(struct context_file *file)
 {
 	int64_t now = file_clock();
@@ -151,8 +151,8 @@ static int digest_fd(struct hash_member *m, struct context_file *file, int fd, s
 		if (size > file->size)
 			break;
 		if (m->crew->moved)
-			m->crew->moved(m->crew->moved_context, atomic_fetch_add(&m->crew->done, n) + n,
-			               m->crew->total);
+			m->crew->moved(m->crew->moved_context,
+			               atomic_fetch_add(&m->crew->done, n) + n, m->crew->total);
 	}
 	sha256_end(&sha, &file->digest);
 	return size == file->size ? 0 : changed(file, e);
@@ -193,7 +193,8 @@ static void *hash_files(void *argument)
 		m->result = error_memory(&m->error);
 	while (m->result == 0 && !crew->failed &&
 	       (at = atomic_fetch_add(&crew->next, FILES_AT_ONCE)) < crew->count)
-		for (size_t i = at; m->result == 0 && i < at + FILES_AT_ONCE && i < crew->count; i++)
+		for (size_t i = at; m->result == 0 && i < at + FILES_AT_ONCE && i < crew->count;
+		     i++)
 			m->result = hash_file(m, crew->file[i], &m->error);
 	if (m->result < 0)
 		crew->failed = true;
@@ -214,8 +215,8 @@ static int hash_all(struct hash_crew *crew, struct error *e)
 		member[i].reader = (struct context_reader){ .context = crew->context, .fd = -1 };
 	}
 	if (crew->count >= 2 && (crew->count >= FILES_TO_SHARE || crew->total >= BYTES_TO_SHARE))
-		while (threads < limit &&
-		       pthread_create(&member[threads].thread, NULL, hash_files, &member[threads]) == 0)
+		while (threads < limit && pthread_create(&member[threads].thread, NULL, hash_files,
+		                                         &member[threads]) == 0)
 			threads++;
 	hash_files(&member[0]);
 	for (size_t i = 1; i < threads; i++)
@@ -239,7 +240,8 @@ int context_hash(struct context *c, const struct context_file *const *files, siz
 		return error_memory(e);
 	pthread_mutex_lock(&c->mutex);
 	for (size_t i = 0; i < count; i++) {
-		struct context_file *file = (struct context_file *)files[i]; /* ours, lent as const */
+		struct context_file *file =
+			(struct context_file *)files[i]; /* ours, lent as const */
 
 		if (!S_ISREG(file->mode) || file->flags & (FILE_HASHED | FILE_QUEUED))
 			continue;

@@ -69,8 +69,8 @@ const char *context_path_of(struct context_path *p, const struct context_file *f
 /* PATH below the context's root, however long, with O_NOFOLLOW for its last component. */
 int context_open_below(const struct context *c, const char *path, int flags, struct error *e);
 
-/* All with the mutex held. Names and types of DIR's children; numbers of FILE; both, of DIR's children;
- * of all below DIR, by several threads. */
+/* All with the mutex held. Names and types of DIR's children; numbers of FILE; both, of DIR's
+ * children; of all below DIR, by several threads. */
 int context_list(struct context *c, struct context_file *dir, struct error *e);
 int context_stat(struct context *c, struct context_file *file, struct error *e);
 int context_read(struct context *c, struct context_file *dir, struct error *e);

@@ -107,7 +107,8 @@ void context_take(struct context_file *file, const struct stat *st)
 	file->size = st->st_size;
 	file->mtime_ns = context_ns(&st->st_mtim);
 	file->ctime_ns = context_ns(&st->st_ctim);
-	file->flags = (uint16_t)((file->flags & ~(FILE_HASHED | FILE_RACY | FILE_SHARED)) | FILE_STATTED);
+	file->flags =
+		(uint16_t)((file->flags & ~(FILE_HASHED | FILE_RACY | FILE_SHARED)) | FILE_STATTED);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
 		file->device = st->st_rdev;
 	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1)
@@ -192,13 +193,15 @@ static int read_names(struct walker *w, int fd, const char *path, struct error *
 			d = (struct kernel_dirent *)(w->names + at);
 			if (strcmp(d->name, ".") == 0 || strcmp(d->name, "..") == 0)
 				continue;
-			if (d->type == DT_UNKNOWN && fstatat(fd, d->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			if (d->type == DT_UNKNOWN &&
+			    fstatat(fd, d->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 				d->type = IFTODT(st.st_mode);
 			if (d->type == DT_SOCK || d->type == DT_UNKNOWN)
 				continue;
 			if (remember_name(w, d->name, d->type, e) < 0)
 				return -1;
-			if (w->count > 1 && by_name(&w->listed[w->count - 2], &w->listed[w->count - 1]) > 0)
+			if (w->count > 1 &&
+			    by_name(&w->listed[w->count - 2], &w->listed[w->count - 1]) > 0)
 				sorted = false;
 		}
 	}
@@ -378,7 +381,7 @@ int context_read(struct context *c, struct context_file *dir, struct error *e)
 	return result;
 }
 
-/* --- everything below a folder, by a crew ------------------------------------------------------ */
+/* --- everything below a folder, by a crew ----------------------------------------------------- */
 
 struct crew {
 	struct context *context;
@@ -422,7 +425,8 @@ static void read_next(struct crew *crew, struct walker *w)
 	pthread_mutex_lock(&crew->mutex);
 	/* From the last to the first, so that the first is read next. */
 	for (uint32_t i = dir->child_count; result == 0 && i-- > 0;)
-		if (S_ISDIR(dir->child[i].mode) && !(dir->child[i].flags & (FILE_GONE | FILE_LOADED)))
+		if (S_ISDIR(dir->child[i].mode) &&
+		    !(dir->child[i].flags & (FILE_GONE | FILE_LOADED)))
 			result = crew_push(crew, &dir->child[i], &e);
 	if (result < 0 && !crew->failed) {
 		crew->failed = true;
@@ -480,7 +484,8 @@ static void *crew_member(void *argument)
 static void mark_loaded(struct context_file *dir)
 {
 	for (uint32_t i = 0; i < dir->child_count; i++)
-		if (S_ISDIR(dir->child[i].mode) && !(dir->child[i].flags & (FILE_GONE | FILE_LOADED)))
+		if (S_ISDIR(dir->child[i].mode) &&
+		    !(dir->child[i].flags & (FILE_GONE | FILE_LOADED)))
 			mark_loaded(&dir->child[i]);
 	dir->flags |= FILE_LOADED;
 }
@@ -493,7 +498,9 @@ int context_load(struct context *c, struct context_file *dir, struct error *e)
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 		.more = PTHREAD_COND_INITIALIZER,
 		.threads = 1,
-		.threads_max = cpus < 1 ? 1 : cpus > CONTEXT_THREADS ? CONTEXT_THREADS : (size_t)cpus,
+		.threads_max = cpus < 1                 ? 1
+		               : cpus > CONTEXT_THREADS ? CONTEXT_THREADS
+		                                        : (size_t)cpus,
 	};
 	struct walker w;
 

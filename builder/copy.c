@@ -98,7 +98,7 @@ static int take_sources(struct selection *c, struct key *key, struct error *e)
 	return 0;
 }
 
-/* --- the key ---------------------------------------------------------------------------------------- */
+/* --- the key ---------------------------------------------------------------------------------- */
 
 static void hashed(void *context, int64_t done, int64_t total)
 {
@@ -110,14 +110,16 @@ static void hashed(void *context, int64_t done, int64_t total)
 /* The files of one context, hashed together. */
 static int hash_context(struct selection *c, struct context *context, struct error *e)
 {
-	const struct context_file **files = malloc((c->count + c->archive_count + 1) * sizeof *files);
+	const struct context_file **files =
+		malloc((c->count + c->archive_count + 1) * sizeof *files);
 	size_t count = 0;
 	int result;
 
 	if (!files)
 		return error_memory(e);
 	for (size_t i = 0; i < c->count; i++)
-		if (c->item[i].kind == ITEM_CONTEXT && c->match[c->item[i].match].context == context)
+		if (c->item[i].kind == ITEM_CONTEXT &&
+		    c->match[c->item[i].match].context == context)
 			files[count++] = c->item[i].file;
 	for (size_t i = 0; i < c->archive_count; i++)
 		if (c->archive[i].file && c->match[c->archive[i].match].context == context)
@@ -239,15 +241,15 @@ struct selection *copy_select(const struct copy_step *step, const struct copy_wo
 	if (!c)
 		return NULL;
 	if (read_flags(c, e) < 0 || copy_find_target(c, e) < 0 || take_sources(c, key, e) < 0 ||
-	    copy_arrange(c, e) < 0 ||
-	    (world->context && hash_context(c, world->context, e) < 0) || add_to_key(c, key, e) < 0) {
+	    copy_arrange(c, e) < 0 || (world->context && hash_context(c, world->context, e) < 0) ||
+	    add_to_key(c, key, e) < 0) {
 		copy_free(c);
 		return NULL;
 	}
 	return c;
 }
 
-/* --- why it runs again ------------------------------------------------------------------------------- */
+/* --- why it runs again ------------------------------------------------------------------------ */
 
 static bool is_same(const struct entry *a, const struct entry *b)
 {

@@ -18,7 +18,7 @@
 
 struct copy_world {
 	struct store *store;
-	struct context *context;     /* where ORIGIN_CONTEXT sources are; NULL when FROM is a stage */
+	struct context *context; /* where ORIGIN_CONTEXT sources are; NULL when FROM is a stage */
 	struct stack *from;          /* where ORIGIN_STAGE sources are; else NULL */
 	struct stack *onto;          /* what the stage has so far; not touched with --link */
 	int64_t epoch;               /* the time files get: SOURCE_DATE_EPOCH or -1 */

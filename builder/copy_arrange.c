@@ -4,7 +4,7 @@
 #include "builder/copy_selection.h"
 #include "layers/scope.h"
 
-/* --- sorted, each path once ------------------------------------------------------------------------ */
+/* --- sorted, each path once ------------------------------------------------------------------- */
 
 static int by_path(const void *left, const void *right)
 {
@@ -36,7 +36,8 @@ static int collide(const struct selection *c, const struct copy_item *old,
 	if (c->match[new->match].replaces)
 		return 0;
 	if (is_dir(old) && !is_dir(new))
-		return error_set(e, ERROR_INPUT, "cannot replace to directory /%s with file", new->path);
+		return error_set(e, ERROR_INPUT, "cannot replace to directory /%s with file",
+		                 new->path);
 	if (!is_dir(old) && is_dir(new))
 		return error_set(e, ERROR_INPUT, "cannot copy to non-directory: /%s", new->path);
 	return 0;
@@ -65,7 +66,7 @@ static int drop_overwritten(struct selection *c, struct error *e)
 	return 0;
 }
 
-/* --- hard links ------------------------------------------------------------------------------------- */
+/* --- hard links ------------------------------------------------------------------------------- */
 
 /* Which file an item is; names of one file within one match stay links of each other. */
 struct identity {
@@ -83,9 +84,10 @@ static bool identify(const struct copy_item *item, struct identity *id)
 		return context_identity(item->file, id->number);
 	if (item->kind != ITEM_ARRIVED)
 		return false;
-	/* A layer holds the content of a file once, whatever its names; members of an archive that are
-	 * one file share their facts. */
-	id->number[0] = item->arrived->fd < 0 ? item->arrived->layer : (uint64_t)(uintptr_t)item->arrived;
+	/* A layer holds the content of a file once, whatever its names; members of an archive that
+	 * are one file share their facts. */
+	id->number[0] =
+		item->arrived->fd < 0 ? item->arrived->layer : (uint64_t)(uintptr_t)item->arrived;
 	id->number[1] = (uint64_t)item->arrived->entry.offset;
 	return true;
 }
@@ -131,7 +133,7 @@ static int find_hard_links(struct selection *c, struct error *e)
 	return 0;
 }
 
-/* --- what the image has there already ---------------------------------------------------------------- */
+/* --- what the image has there already --------------------------------------------------------- */
 
 /* Folders of the selection around the current item. */
 struct around {
@@ -203,7 +205,7 @@ int copy_arrange(struct selection *c, struct error *e)
 	return result;
 }
 
-/* --- facts -------------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 /* The image's times never lie behind SOURCE_DATE_EPOCH; what comes from a context has no time of
  * its own. */
@@ -213,7 +215,8 @@ static int64_t item_time(const struct selection *c, const struct copy_item *item
 
 	if (item->kind != ITEM_ARRIVED)
 		return epoch >= 0 ? epoch : CONTEXT_TIME;
-	return epoch >= 0 && item->arrived->entry.mtime > epoch ? epoch : item->arrived->entry.mtime;
+	return epoch >= 0 && item->arrived->entry.mtime > epoch ? epoch
+	                                                        : item->arrived->entry.mtime;
 }
 
 void copy_entry(const struct selection *c, const struct copy_item *item, struct entry *entry)

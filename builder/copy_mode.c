@@ -120,6 +120,8 @@ int copy_mode_parse(const char *text, struct copy_mode *m, struct error *e)
 	} else if (is_symbolic(text)) {
 		return 0;
 	}
-	return error_set(e, ERROR_INPUT, "invalid chmod parameter: '%s'. it should be octal string and "
-	                 "between 0 and 07777, or changes such as u=rwX,go=rX", text);
+	return error_set(e, ERROR_INPUT,
+	                 "invalid chmod parameter: '%s'. it should be octal string and "
+	                 "between 0 and 07777, or changes such as u=rwX,go=rX",
+	                 text);
 }

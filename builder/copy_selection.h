@@ -98,7 +98,7 @@ struct selection {
 	struct arena *memory;
 };
 
-/* --- what is where it comes from: copy_source.c ------------------------------------------------- */
+/* --- what is where it comes from: copy_source.c ----------------------------------------------- */
 
 /* A file of a context or a stage. */
 struct place {
@@ -112,18 +112,20 @@ struct place {
 int copy_take_path(struct selection *c, const struct copy_source *source, struct error *e);
 
 /* What is below DIR goes to TARGET. */
-int copy_take_folder(struct selection *c, const struct place *dir, const char *target, struct error *e);
+int copy_take_folder(struct selection *c, const struct place *dir, const char *target,
+                     struct error *e);
 
 /* ERROR_NOT_FOUND for PATH, with what may be the reason. */
 int copy_missing(struct selection *c, const char *path, struct error *e);
 
-/* --- where it goes: copy_target.c ---------------------------------------------------------------- */
+/* --- where it goes: copy_target.c ------------------------------------------------------------- */
 
 /* Look at the destination and at --chown. */
 int copy_find_target(struct selection *c, struct error *e);
 
 /* What comes from now on is a match of its own. */
-int copy_next_match(struct selection *c, struct context *context, struct stack *stack, struct error *e);
+int copy_next_match(struct selection *c, struct context *context, struct stack *stack,
+                    struct error *e);
 
 /* The folders above PATH that are not there yet (PATH, too, when INCLUSIVE). */
 int copy_add_parents(struct selection *c, const char *path, bool inclusive, struct error *e);
@@ -146,12 +148,12 @@ const char *copy_join(struct selection *c, const char *dir, const char *name);
 /* FD (given away in every case) stays open as long as the selection. */
 int copy_keep_open(struct selection *c, int fd, struct error *e);
 
-/* --- URLs: add_url.c ------------------------------------------------------------------------------ */
+/* --- URLs: add_url.c -------------------------------------------------------------------------- */
 
 int copy_take_url(struct selection *c, const struct copy_source *source, struct key *key,
                   struct error *e);
 
-/* --- archives: add_archive.c --------------------------------------------------------------------- */
+/* --- archives: add_archive.c ------------------------------------------------------------------ */
 
 /* 1 when P, a file of the context called NAME, is an archive and now part of the selection; 0 when
  * it is none. */
@@ -168,7 +170,7 @@ void copy_archives_to_key(struct selection *c, struct key *key);
 /* Their members become items. */
 int copy_unpack(struct selection *c, struct error *e);
 
-/* --- repositories: add_git.c ----------------------------------------------------------------------- */
+/* --- repositories: add_git.c ------------------------------------------------------------------ */
 
 /* Find out which commit SOURCE means. */
 int copy_take_repository(struct selection *c, const struct copy_source *source, struct error *e);
@@ -177,12 +179,13 @@ void copy_repositories_to_key(struct selection *c, struct key *key);
 int copy_fetch_repositories(struct selection *c, struct error *e);
 void copy_release_repositories(struct selection *c);
 
-/* --- all items together: copy_arrange.c ---------------------------------------------------------- */
+/* --- all items together: copy_arrange.c ------------------------------------------------------- */
 
 /* Sorted, each path once, hard links found, and nothing in the way of anything in the image. */
 int copy_arrange(struct selection *c, struct error *e);
 
-/* An item for the match that is under way, with the --chown of the step; NULL and E. PATH is kept. */
+/* An item for the match that is under way, with the --chown of the step; NULL and E. PATH is kept.
+ */
 struct copy_item *copy_add_item(struct selection *c, const char *path, enum item_kind kind,
                                 enum entry_type type, struct error *e);
 

@@ -10,7 +10,7 @@
 /* Names that are compared with one that is missing. */
 #define SUGGESTIONS_MAX 1000
 
-/* --- contexts and stages behind one face --------------------------------------------------------- */
+/* --- contexts and stages behind one face ------------------------------------------------------ */
 
 static void place_of_file(struct place *p, struct context *context,
                           const struct context_file *file)
@@ -89,7 +89,7 @@ static int origin_walk(struct selection *c, const struct place *dir, bool deep, 
 	return stack_walk(c->world->from, dir->entry.path, deep, visit_found, &w, e);
 }
 
-/* --- what is not there --------------------------------------------------------------------------- */
+/* --- what is not there ------------------------------------------------------------------------ */
 
 struct names {
 	struct selection *copy;
@@ -143,7 +143,8 @@ static char *reason(struct selection *c, const char *path)
 	if (!c->world->from && context_root(c->world->context) < 0) {
 		size = asprintf(&text, ": the build has no context, only a Dockerfile");
 	} else if (rule && !rule->exception) {
-		size = asprintf(&text, ": excluded by line %d of .dockerignore (%s)", rule->line, rule->text);
+		size = asprintf(&text, ": excluded by line %d of .dockerignore (%s)", rule->line,
+		                rule->text);
 	} else if (origin_find(c, path, false, &p, &ignored) > 0 && p.entry.type == ENTRY_SYMLINK) {
 		size = asprintf(&text, ": it is a link to %s, which is not there", p.entry.link);
 	} else {
@@ -158,12 +159,12 @@ int copy_missing(struct selection *c, const char *path, struct error *e)
 {
 	auto_free char *why = reason(c, path);
 
-	return error_set(e, ERROR_NOT_FOUND, "failed to calculate checksum of ref %s: \"/%s\": not found%s",
-	                 c->world->from ? "stage" : context_path(c->world->context), path,
-	                 why ? why : "");
+	return error_set(
+		e, ERROR_NOT_FOUND, "failed to calculate checksum of ref %s: \"/%s\": not found%s",
+		c->world->from ? "stage" : context_path(c->world->context), path, why ? why : "");
 }
 
-/* --- trees ---------------------------------------------------------------------------------------- */
+/* --- trees ------------------------------------------------------------------------------------ */
 
 /* A folder that is taken only if something below it is. */
 struct pending {
@@ -228,7 +229,8 @@ enum verdict { TAKE, LEAVE, LOOK_BELOW };
 static enum verdict judge(const struct tree *t, const char *path, bool is_dir)
 {
 	if (t->copy->excludes && ignore_excludes(t->copy->excludes, path))
-		return is_dir && ignore_may_keep_below(t->copy->excludes, path) ? LOOK_BELOW : LEAVE;
+		return is_dir && ignore_may_keep_below(t->copy->excludes, path) ? LOOK_BELOW
+		                                                                : LEAVE;
 	if (t->includes && !ignore_excludes(t->includes, path))
 		return is_dir ? LOOK_BELOW : LEAVE;
 	return TAKE;
@@ -263,7 +265,8 @@ static void tree_release(struct tree *t)
 	free(t->pending);
 }
 
-int copy_take_folder(struct selection *c, const struct place *dir, const char *target, struct error *e)
+int copy_take_folder(struct selection *c, const struct place *dir, const char *target,
+                     struct error *e)
 {
 	struct tree t = { .copy = c, .target = target, .prefix = "" };
 	int result = origin_walk(c, dir, true, visit_tree, &t, e);
@@ -272,7 +275,7 @@ int copy_take_folder(struct selection *c, const struct place *dir, const char *t
 	return result;
 }
 
-/* --- one source without --parents ------------------------------------------------------------------ */
+/* --- one source without --parents ------------------------------------------------------------- */
 
 /* PATH, which is there as P. */
 static int take_match(struct selection *c, const char *path, const struct place *p, struct error *e)
@@ -337,8 +340,8 @@ static int match_name(void *context, const struct place *p, const char *path, st
 }
 
 /* All that PATTERN matches below DIR, whose path is DONE. */
-static int take_wild(struct selection *c, const struct place *dir, const char *done, const char *pattern,
-                     struct error *e)
+static int take_wild(struct selection *c, const struct place *dir, const char *done,
+                     const char *pattern, struct error *e)
 {
 	size_t size = strcspn(pattern, "/");
 	struct part part = { c, pattern, size, pattern[size] == '/', NULL, 0, 0 };
@@ -419,7 +422,7 @@ static int take_pattern(struct selection *c, const char *pattern, struct error *
 	return take_wild(c, &dir, folder, pattern + size, e);
 }
 
-/* --- --parents -------------------------------------------------------------------------------------- */
+/* --- --parents -------------------------------------------------------------------------------- */
 
 /* The folders that lead from BASE to PATH, PATH not included: taken with what is below them. */
 static int lead_to(struct selection *c, struct tree *t, const char *base, const char *path,
@@ -442,8 +445,8 @@ static int lead_to(struct selection *c, struct tree *t, const char *base, const 
 
 /* PATH below BASE and all below it, as far as the rules let it through. A folder called "" is the
  * base itself, which is not recreated. */
-static int take_with_parents(struct selection *c, struct tree *t, const char *base, const char *path,
-                             struct error *e)
+static int take_with_parents(struct selection *c, struct tree *t, const char *base,
+                             const char *path, struct error *e)
 {
 	const char *whole = *path ? copy_join(c, base, path) : base;
 	struct place p;
@@ -505,7 +508,7 @@ static int take_parents(struct selection *c, const char *text, struct error *e)
 	return result;
 }
 
-/* --- all of it --------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 int copy_take_path(struct selection *c, const struct copy_source *source, struct error *e)
 {

@@ -25,7 +25,7 @@ const char *copy_join(struct selection *c, const char *dir, const char *name)
 	return path;
 }
 
-/* --- the destination ---------------------------------------------------------------------------- */
+/* --- the destination -------------------------------------------------------------------------- */
 
 /* "/x/", "/x/." and "/x/.." are folders whatever is there. */
 static bool is_written_as_folder(const char *path)
@@ -73,7 +73,8 @@ static bool has_name(const char *spec)
 	size_t user = strcspn(spec, ":");
 
 	return (user > 0 && !is_number(spec, user)) ||
-	       (spec[user] && spec[user + 1] && !is_number(spec + user + 1, strlen(spec + user + 1)));
+	       (spec[user] && spec[user + 1] &&
+	        !is_number(spec + user + 1, strlen(spec + user + 1)));
 }
 
 static int read_names(struct selection *c, const char *path, char **text, struct error *e)
@@ -93,8 +94,11 @@ static int find_owner(struct selection *c, struct error *e)
 		return 0;
 	if (has_name(spec)) {
 		if (!c->onto)
-			return error_set(e, ERROR_INPUT, "--chown=%s: with --link the image below is not looked at, "
-			                 "so user and group must be numbers", spec);
+			return error_set(
+				e, ERROR_INPUT,
+				"--chown=%s: with --link the image below is not looked at, "
+				"so user and group must be numbers",
+				spec);
 		if (read_names(c, "etc/passwd", &passwd, e) < 0 ||
 		    read_names(c, "etc/group", &group, e) < 0)
 			return error_context(e, "--chown=%s", spec);
@@ -112,9 +116,10 @@ int copy_find_target(struct selection *c, struct error *e)
 	return find_destination(c, e) < 0 || find_owner(c, e) < 0 ? -1 : 0;
 }
 
-/* --- items --------------------------------------------------------------------------------------- */
+/* --- items ------------------------------------------------------------------------------------ */
 
-int copy_next_match(struct selection *c, struct context *context, struct stack *stack, struct error *e)
+int copy_next_match(struct selection *c, struct context *context, struct stack *stack,
+                    struct error *e)
 {
 	if (c->match_count == c->match_capacity) {
 		size_t capacity = c->match_capacity ? 2 * c->match_capacity : 8;

@@ -14,7 +14,7 @@
 /* A transfer that breaks off in the middle begins again. */
 #define TRIES 3
 
-/* --- what is known from the last time ------------------------------------------------------------ */
+/* --- what is known from the last time --------------------------------------------------------- */
 
 struct known {
 	struct download download;
@@ -74,14 +74,14 @@ static int remember(struct store *s, const char *name, const struct known *k, st
 
 	json = json_pack("{s:s, s:I, s:I, s:s*, s:s*}", "digest",
 	                 digest_format(&k->download.digest, digest), "size",
-	                 (json_int_t)k->download.size, "time", (json_int_t)k->download.modified, "etag",
-	                 k->etag, "modified", k->modified);
+	                 (json_int_t)k->download.size, "time", (json_int_t)k->download.modified,
+	                 "etag", k->etag, "modified", k->modified);
 	text = json ? json_text(json, &size) : NULL;
 	json_decref(json);
 	return text ? store_write(s, STORE_CONTEXTS, name, text, size, e) : error_memory(e);
 }
 
-/* --- the transfer --------------------------------------------------------------------------------- */
+/* --- the transfer ----------------------------------------------------------------------------- */
 
 struct transfer {
 	struct blob_writer *writer;
@@ -119,7 +119,8 @@ static int64_t parse_date(const char *text)
 static int accept(struct transfer *t, const struct http_response *r, const struct digest *want,
                   struct known *k, struct error *e)
 {
-	const char *etag = http_header(r, "ETag", 0), *modified = http_header(r, "Last-Modified", 0);
+	const char *etag = http_header(r, "ETag", 0),
+		   *modified = http_header(r, "Last-Modified", 0);
 	char expected[DIGEST_TEXT], got[DIGEST_TEXT];
 
 	k->download.size = blob_commit(t->writer, NULL, &k->download.digest, e);
@@ -128,7 +129,8 @@ static int accept(struct transfer *t, const struct http_response *r, const struc
 		return -1;
 	if (want && !digest_equal(want, &k->download.digest))
 		return error_set(e, ERROR_CORRUPT, "digest mismatch %s: %s",
-		                 digest_format(&k->download.digest, got), digest_format(want, expected));
+		                 digest_format(&k->download.digest, got),
+		                 digest_format(want, expected));
 	k->etag = etag ? strdup(etag) : NULL;
 	k->modified = modified ? strdup(modified) : NULL;
 	k->download.modified = parse_date(modified);
@@ -152,7 +154,8 @@ static int ask(struct http *h, struct store *s, struct http_request *q, struct t
 		if (old && r.status == 304)
 			result = 0;
 		else if (r.status < 200 || r.status >= 300)
-			result = error_set(e, ERROR_NOT_FOUND, "invalid response status %d", r.status);
+			result = error_set(e, ERROR_NOT_FOUND, "invalid response status %d",
+			                   r.status);
 		else
 			result = accept(t, &r, want, new, e) < 0 ? -1 : 1;
 		http_release(&r);
@@ -222,7 +225,7 @@ int download(struct store *s, const char *url, const char *authorization,
 	return result < 0 ? error_context(e, "%.*s", (int)strcspn(plain, "?"), plain) : 0;
 }
 
-/* --- names ---------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static int hex_value(char c)
 {

@@ -23,7 +23,7 @@
 #define WAIT_MS 200
 #define ARGUMENTS_MAX 24
 
-/* --- the environment of git ---------------------------------------------------------------------- */
+/* --- the environment of git ------------------------------------------------------------------- */
 
 static const char *const fixed[] = {
 	"GIT_TERMINAL_PROMPT=0",
@@ -98,7 +98,7 @@ static const char **environment(const char *key, const char *value)
 	return env;
 }
 
-/* --- running it ---------------------------------------------------------------------------------- */
+/* --- running it ------------------------------------------------------------------------------- */
 
 struct output {
 	int fd;
@@ -176,14 +176,16 @@ static int start(const char *const *argv, const char *const *env, int dir, int o
 
 static int judge(int status, const struct output *err, const char *command, struct error *e)
 {
-	size_t skip = err->size > ERROR_SHOWN ? err->size - ERROR_SHOWN : 0, size = err->size - skip;
+	size_t skip = err->size > ERROR_SHOWN ? err->size - ERROR_SHOWN : 0,
+	       size = err->size - skip;
 
 	while (size > 0 && err->text[skip + size - 1] == '\n')
 		size--;
 	if (interrupted)
 		return error_set(e, ERROR_CANCELLED, "git %s was interrupted", command);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return error_set(e, ERROR_UNSUPPORTED, "git is not installed, which repositories need");
+		return error_set(e, ERROR_UNSUPPORTED,
+		                 "git is not installed, which repositories need");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	return error_set(e, ERROR_NETWORK, "git %s: %.*s", command, (int)size,
@@ -194,10 +196,21 @@ static int judge(int status, const struct output *err, const char *command, stru
 static int run(const struct git_place *p, const struct git_access *a, int dir,
                const char *const *arguments, char **text, struct error *e)
 {
-	/* Whoever checks out sets the modes; settings of ours come before those of the repository. */
+	/* Whoever checks out sets the modes; settings of ours come before those of the repository.
+	 */
 	const char *argv[ARGUMENTS_MAX] = {
-		"sh", "-c", "umask 022; exec git \"$@\"", "git", "-c", "core.hooksPath=/dev/null", "-c",
-		"core.fsmonitor=false", "-c", "core.symlinks=true", "-c", "protocol.file.allow=never",
+		"sh",
+		"-c",
+		"umask 022; exec git \"$@\"",
+		"git",
+		"-c",
+		"core.hooksPath=/dev/null",
+		"-c",
+		"core.fsmonitor=false",
+		"-c",
+		"core.symlinks=true",
+		"-c",
+		"protocol.file.allow=never",
 	};
 	auto_free char *key = NULL, *value = NULL;
 	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, status = 0, number = 0, result = -1;
@@ -241,7 +254,7 @@ static int run(const struct git_place *p, const struct git_access *a, int dir,
 	return result;
 }
 
-/* --- what a ref is ---------------------------------------------------------------------------------- */
+/* --- what a ref is ---------------------------------------------------------------------------- */
 
 static bool is_commit(const char *text)
 {
@@ -261,7 +274,8 @@ static bool find_ref(const char *text, const char *prefix, const char *ref, cons
 	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
 		size_t digits = strcspn(line, "\t\n"), size = strcspn(line, "\n");
 
-		if (line[digits] != '\t' || digits >= GIT_COMMIT || size - digits - 1 != strlen(name) ||
+		if (line[digits] != '\t' || digits >= GIT_COMMIT ||
+		    size - digits - 1 != strlen(name) ||
 		    strncmp(line + digits + 1, name, strlen(name)) != 0)
 			continue;
 		memcpy(commit, line, digits);
@@ -275,7 +289,8 @@ static int check_commit(const struct git_place *p, const char *commit, struct er
 {
 	if (!p->checksum || strncmp(commit, p->checksum, strlen(p->checksum)) == 0)
 		return 0;
-	return error_set(e, ERROR_CORRUPT, "expected checksum to match %s, got %s", p->checksum, commit);
+	return error_set(e, ERROR_CORRUPT, "expected checksum to match %s, got %s", p->checksum,
+	                 commit);
 }
 
 int git_resolve(const struct git_place *p, const struct git_access *access,
@@ -292,15 +307,17 @@ int git_resolve(const struct git_place *p, const struct git_access *access,
 		strcpy(commit, ref);
 		return check_commit(p, commit, e);
 	}
-	if (run(p, access, -1, (const char *[]){ "ls-remote", "--", p->remote, NULL }, &text, e) < 0)
+	if (run(p, access, -1, (const char *[]){ "ls-remote", "--", p->remote, NULL }, &text, e) <
+	    0)
 		return -1;
 	for (size_t i = 0; text && i < sizeof forms / sizeof *forms; i++)
 		if (find_ref(text, forms[i].prefix, ref, forms[i].suffix, commit))
 			return check_commit(p, commit, e);
-	return error_set(e, ERROR_NOT_FOUND, "repository %s does not contain ref %s", p->remote, ref);
+	return error_set(e, ERROR_NOT_FOUND, "repository %s does not contain ref %s", p->remote,
+	                 ref);
 }
 
-/* --- its files -------------------------------------------------------------------------------------- */
+/* --- its files -------------------------------------------------------------------------------- */
 
 /* The commit, with as little history as the remote can do with. */
 static int fetch(const struct git_place *p, const struct git_access *a, int dir,
@@ -308,7 +325,8 @@ static int fetch(const struct git_place *p, const struct git_access *a, int dir,
 {
 	const char *ref = p->ref ? p->ref : "HEAD";
 	const char *const *ways[] = {
-		(const char *[]){ "fetch", "-q", "--depth=1", "--no-tags", "--", p->remote, commit, NULL },
+		(const char *[]){ "fetch", "-q", "--depth=1", "--no-tags", "--", p->remote, commit,
+		                  NULL },
 		(const char *[]){ "fetch", "-q", "--depth=1", "--", p->remote, ref, NULL },
 		(const char *[]){ "fetch", "-q", "--tags", "--", p->remote,
 		                  "+refs/heads/*:refs/remotes/origin/*", NULL },
@@ -330,11 +348,13 @@ static int fetch(const struct git_place *p, const struct git_access *a, int dir,
 static int populate(const struct git_place *p, const struct git_access *a, int dir,
                     const char *commit, struct error *e)
 {
-	if (run(p, a, dir, (const char *[]){ "init", "-q", "--template=", ".", NULL }, NULL, e) < 0 ||
-	    run(p, a, dir, (const char *[]){ "remote", "add", "origin", p->remote, NULL }, NULL, e) < 0 ||
+	if (run(p, a, dir, (const char *[]){ "init", "-q", "--template=", ".", NULL }, NULL, e) <
+	            0 ||
+	    run(p, a, dir, (const char *[]){ "remote", "add", "origin", p->remote, NULL }, NULL,
+	        e) < 0 ||
 	    fetch(p, a, dir, commit, e) < 0 ||
-	    run(p, a, dir, (const char *[]){ "checkout", "-q", "--detach", commit, "--", NULL }, NULL,
-	        e) < 0)
+	    run(p, a, dir, (const char *[]){ "checkout", "-q", "--detach", commit, "--", NULL },
+	        NULL, e) < 0)
 		return -1;
 	if (!p->no_submodules && faccessat(dir, ".gitmodules", F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    run(p, a, dir, (const char *[]){ "submodule", "-q", "update", "--init", "--recursive",

@@ -1,8 +1,8 @@
 /* Git repositories as sources of files: for ADD and for contexts.
  *
  * Done by the git program of this machine, which nobody's configuration reaches: no hooks, no
- * filters, no credential helpers, no protocols but https, http, ssh and git (H029, H030). What it is
- * given never looks like an option.
+ * filters, no credential helpers, no protocols but https, http, ssh and git (H029, H030). What it
+ * is given never looks like an option.
  *
  * Source: Dockerfile reference, "ADD", private and remote repositories; BuildKit, util/gitutil.
  */
@@ -41,6 +41,7 @@ int git_resolve(const struct git_place *p, const struct git_access *access,
                 char commit[static GIT_COMMIT], struct error *e);
 
 /* The files of COMMIT in a new folder of the store, which the caller discards; its path, or that of
- * the subdirectory, which the caller frees. Modes are 0644 and 0755. NULL and E: nothing is left. */
+ * the subdirectory, which the caller frees. Modes are 0644 and 0755. NULL and E: nothing is left.
+ */
 char *git_checkout(struct store *s, const struct git_place *p, const struct git_access *access,
                    const char *commit, struct store_temp *folder, struct error *e);

@@ -52,7 +52,8 @@ static int check_word(const char *word, const char *what, struct error *e)
 		return error_set(e, ERROR_INPUT, "git %s \"%s\" begins with a dash", what, word);
 	for (const char *p = word; *p; p++)
 		if ((unsigned char)*p <= ' ' || *p == 127 || strchr("\\^~:*?[", *p))
-			return error_set(e, ERROR_INPUT, "git %s \"%s\" is not allowed", what, word);
+			return error_set(e, ERROR_INPUT, "git %s \"%s\" is not allowed", what,
+			                 word);
 	return 0;
 }
 
@@ -91,7 +92,8 @@ static int take_query(struct git_place *p, const char *name, const char *value, 
 	else if (strcmp(name, "submodules") == 0)
 		p->no_submodules = !is_true(value);
 	else if (strcmp(name, "mtime") != 0 && strcmp(name, "fetch-by-commit") != 0)
-		return error_set(e, ERROR_INPUT, "unexpected query \"%s\" of a git repository", name);
+		return error_set(e, ERROR_INPUT, "unexpected query \"%s\" of a git repository",
+		                 name);
 	return 0;
 }
 
@@ -120,7 +122,8 @@ static int check_remote(const char *remote, struct error *e)
 		return error_set(e, ERROR_INPUT, "\"%s\" names no host", remote);
 	for (const char *p = remote; *p; p++)
 		if ((unsigned char)*p <= ' ' || *p == 127)
-			return error_set(e, ERROR_INPUT, "\"%s\" is no address of a repository", remote);
+			return error_set(e, ERROR_INPUT, "\"%s\" is no address of a repository",
+			                 remote);
 	return 0;
 }
 
@@ -130,8 +133,10 @@ static int check_subdir(const char *subdir, struct error *e)
 	for (const char *p = subdir; *p; p += strspn(p, "/")) {
 		size_t length = strcspn(p, "/");
 
-		if ((length == 2 && p[0] == '.' && p[1] == '.') || (length == 4 && memcmp(p, ".git", 4) == 0))
-			return error_set(e, ERROR_INPUT, "git subdir \"%s\" is not allowed", subdir);
+		if ((length == 2 && p[0] == '.' && p[1] == '.') ||
+		    (length == 4 && memcmp(p, ".git", 4) == 0))
+			return error_set(e, ERROR_INPUT, "git subdir \"%s\" is not allowed",
+			                 subdir);
 		p += length;
 	}
 	return 0;

@@ -29,7 +29,7 @@ struct unpacking {
 	size_t count, capacity;
 };
 
-/* --- names ---------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* The table path that NAME stands for; NULL and E. The caller frees it. */
 static char *clean_name(const char *name, struct error *e)
@@ -78,7 +78,7 @@ static int open_parent(struct unpacking *u, const char *path, const char **name,
 	return dir < 0 ? error_errno(e, "the folder around it") : dir;
 }
 
-/* --- members -------------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------- */
 
 static int write_content(struct unpacking *u, int fd, struct error *e)
 {
@@ -96,7 +96,8 @@ static int write_content(struct unpacking *u, int fd, struct error *e)
 
 static int make_file(struct unpacking *u, int dir, const char *name, mode_t mode, struct error *e)
 {
-	auto_close int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_close int fd =
+		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return error_errno(e, "create it");
@@ -145,7 +146,8 @@ static int make_hard_link(struct unpacking *u, int dir, const char *name, const 
 	if (from < 0)
 		return -1;
 	if (!*last || fstatat(from, last, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-		return error_set(e, ERROR_INPUT, "a hard link to %s, which is no file of the archive", target);
+		return error_set(e, ERROR_INPUT,
+		                 "a hard link to %s, which is no file of the archive", target);
 	return linkat(from, last, dir, name, 0) < 0 ? error_errno(e, "link it to %s", target) : 0;
 }
 
@@ -169,7 +171,8 @@ static int make_member(struct unpacking *u, const struct entry *entry, int dir, 
 		result = mkfifoat(dir, name, entry->mode);
 		break;
 	default:
-		result = mknodat(dir, name, (entry->type == ENTRY_CHAR ? S_IFCHR : S_IFBLK) | entry->mode,
+		result = mknodat(dir, name,
+		                 (entry->type == ENTRY_CHAR ? S_IFCHR : S_IFBLK) | entry->mode,
 		                 device);
 	}
 	return result < 0 ? error_errno(e, "create it") : 0;
@@ -206,7 +209,8 @@ static int set_modes(struct unpacking *u, struct error *e)
 
 		if (dir < 0)
 			return -1;
-		fd = openat(dir, *name ? name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(dir, *name ? name : ".",
+		            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		/* What a later member replaced has no mode to be set; the root stays ours. */
 		if (fd >= 0 && *name && fchmod(fd, u->folder[i].mode) < 0)
 			return error_errno(e, "%s: set its mode", u->folder[i].path);

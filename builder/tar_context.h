@@ -9,8 +9,8 @@
 #include "layers/store.h"
 
 /* 1: the file FD, read from its beginning, is an archive (plain or compressed with gzip, bzip2, xz
- * or zstd) and now the folder PLACE, which the caller discards. 0: it is none. -1 and E: it is a bad
- * one, and nothing of it is left. */
+ * or zstd) and now the folder PLACE, which the caller discards. 0: it is none. -1 and E: it is a
+ * bad one, and nothing of it is left. */
 int tar_context_unpack(struct store *s, int fd, struct store_temp *place, struct error *e);
 
 /* Everything that FD still gives, in an unnamed file of the store: its descriptor, at its start. */

@@ -7,9 +7,15 @@ static void members_keep_their_owners_and_stay_below_the_destination(void **stat
 {
 	struct fixture *f = *state;
 
-	write_tar(f, "notes.txt", (struct tar_member[]){
-		{ "./", '5', NULL, 0700, 9 }, { "/abs", '0', "abs", 0640, 7 }, { "../up", '0', "up" },
-		{ "t/u/f", '0', "f" }, { "t/u/g", '1', "t/u/f" }, { "empty", '0' }, { "void", '0' }, { 0 } });
+	write_tar(f, "notes.txt",
+	          (struct tar_member[]){ { "./", '5', NULL, 0700, 9 },
+	                                 { "/abs", '0', "abs", 0640, 7 },
+	                                 { "../up", '0', "up" },
+	                                 { "t/u/f", '0', "f" },
+	                                 { "t/u/g", '1', "t/u/f" },
+	                                 { "empty", '0' },
+	                                 { "void", '0' },
+	                                 { 0 } });
 	copies(f, "notes.txt /out", ADD,
 	       "d 0755 0:0 out\nf 0640 7:7 out/abs abs\nf 0644 0:0 out/empty\nd 0755 0:0 out/t\n"
 	       "d 0755 0:0 out/t/u\nf 0644 0:0 out/t/u/f f\nh out/t/u/g -> out/t/u/f\n"
@@ -38,9 +44,14 @@ static void links_are_walked_through_inside_only(void **state)
 	assert_int_equal(mkdirat(f->dir, "old", 0755), 0);
 	assert_int_equal(mkdirat(f->dir, "old/mine", 0755), 0);
 	assert_int_equal(symlinkat("mine", f->dir, "old/was"), 0);
-	write_tar(f, "in.tar", (struct tar_member[]){
-		{ "real", '5', NULL, 0755 }, { "door", '2', "real" }, { "door/guest", '0', "x" },
-		{ "was/guest", '0', "y" }, { "abs", '2', "/out/real" }, { "abs/more", '0', "z" }, { 0 } });
+	write_tar(f, "in.tar",
+	          (struct tar_member[]){ { "real", '5', NULL, 0755 },
+	                                 { "door", '2', "real" },
+	                                 { "door/guest", '0', "x" },
+	                                 { "was/guest", '0', "y" },
+	                                 { "abs", '2', "/out/real" },
+	                                 { "abs/more", '0', "z" },
+	                                 { 0 } });
 	write_tar(f, "out.tar", (struct tar_member[]){
 		{ "door", '2', "/home" }, { "door/intruder", '0', "x" }, { 0 } });
 	write_tar(f, "up.tar", (struct tar_member[]){
@@ -48,7 +59,8 @@ static void links_are_walked_through_inside_only(void **state)
 	write_tar(f, "hard.tar", (struct tar_member[]){ { "c", '1', "../../etc/passwd" }, { 0 } });
 	write_tar(f, "loop.tar", (struct tar_member[]){
 		{ "a", '2', "b" }, { "b", '2', "a" }, { "a/x", '0', "x" }, { 0 } });
-	copies(f, "old /out", PLAIN, "d 0755 0:0 out\nd 0755 0:0 out/mine\nl 0:0 out/was -> mine\n");
+	copies(f, "old /out", PLAIN,
+	       "d 0755 0:0 out\nd 0755 0:0 out/mine\nl 0:0 out/was -> mine\n");
 	copies(f, "in.tar /out", ADD,
 	       "l 0:0 out/abs -> /out/real\nl 0:0 out/door -> real\nf 0644 0:0 out/mine/guest y\n"
 	       "d 0755 0:0 out/real\nf 0644 0:0 out/real/guest x\nf 0644 0:0 out/real/more z\n");
@@ -62,9 +74,12 @@ static void a_root_file_system_may_use_its_links(void **state)
 {
 	struct fixture *f = *state;
 
-	write_tar(f, "a.tar", (struct tar_member[]){
-		{ "versions/2", '5', NULL, 0755 }, { "opt/current", '2', "/versions/2" },
-		{ "opt/current/f", '0', "through" }, { "opt/current/h", '1', "opt/current/f" }, { 0 } });
+	write_tar(f, "a.tar",
+	          (struct tar_member[]){ { "versions/2", '5', NULL, 0755 },
+	                                 { "opt/current", '2', "/versions/2" },
+	                                 { "opt/current/f", '0', "through" },
+	                                 { "opt/current/h", '1', "opt/current/f" },
+	                                 { 0 } });
 	copies(f, "a.tar /", ADD,
 	       "d 0755 0:0 opt\nl 0:0 opt/current -> /versions/2\nd 0755 0:0 versions\n"
 	       "d 0755 0:0 versions/2\nf 0644 0:0 versions/2/f through\n"
@@ -84,15 +99,21 @@ static void what_is_in_the_way_is_replaced(void **state)
 	write_tar(f, "b.tar", (struct tar_member[]){
 		{ "x", '0', "file" }, { "y", '5', NULL, 0755 }, { "y/in", '0', "in" },
 		{ "z", '5', NULL, 0755 }, { "z/in", '0', "in" }, { "s", '1', "same" }, { 0 } });
-	write_tar(f, "c.tar", (struct tar_member[]){
-		{ "d/a", '0', "1" }, { "d", '0', "2" }, { "d", '5', NULL, 0755 }, { "d/b", '0', "3" },
-		{ "e/a", '0', "4" }, { "e", '2', "d" }, { 0 } });
+	write_tar(f, "c.tar",
+	          (struct tar_member[]){ { "d/a", '0', "1" },
+	                                 { "d", '0', "2" },
+	                                 { "d", '5', NULL, 0755 },
+	                                 { "d/b", '0', "3" },
+	                                 { "e/a", '0', "4" },
+	                                 { "e", '2', "d" },
+	                                 { 0 } });
 	copies(f, "old /out", PLAIN,
 	       "d 0755 0:0 out\nf 0644 0:0 out/same lower\nd 0755 0:0 out/x\nf 0644 0:0 out/x/a a\n"
 	       "f 0644 0:0 out/y y\nl 0:0 out/z -> /real\n");
 	refuses(f, "a.tar /out", ADD, "y/in: /out/y is not a directory");
 	copies(f, "b.tar /out", ADD,
-	       "f 0644 0:0 out/s lower\nf 0644 0:0 out/x file\nd 0755 0:0 out/y\nf 0644 0:0 out/y/in in\n"
+	       "f 0644 0:0 out/s lower\nf 0644 0:0 out/x file\nd 0755 0:0 out/y\nf 0644 0:0 "
+	       "out/y/in in\n"
 	       "d 0755 0:0 out/z\nf 0644 0:0 out/z/in in\n");
 	copies(f, "c.tar /new", ADD,
 	       "d 0755 0:0 new\no 0755 0:0 new/d\nf 0644 0:0 new/d/b 3\nl 0:0 new/e -> d\n");
@@ -113,7 +134,8 @@ static void a_broken_archive_is_named(void **state)
 	struct fixture *f = *state;
 	struct stat st;
 
-	write_tar(f, "a.tar", (struct tar_member[]){ { "a", '0', "a" }, { "b", '0', "bbbb" }, { 0 } });
+	write_tar(f, "a.tar",
+	          (struct tar_member[]){ { "a", '0', "a" }, { "b", '0', "bbbb" }, { 0 } });
 	assert_int_equal(fstatat(f->dir, "a.tar", &st, 0), 0);
 	int fd = openat(f->dir, "a.tar", O_WRONLY);
 

@@ -50,7 +50,8 @@ static void a_walk_is_in_the_order_of_paths(void **state)
 	put(f, "a-b", "", 0644);
 	put(f, "a.c", "", 0644);
 	put(f, "B", "", 0644);
-	assert_int_equal(context_walk(the_context(f), find(f, ""), true, append_path, paths, &f->e), 0);
+	assert_int_equal(context_walk(the_context(f), find(f, ""), true, append_path, paths, &f->e),
+	                 0);
 	assert_string_equal(paths, "B\na\na/x\na-b\na.c\n");
 }
 
@@ -93,7 +94,8 @@ static void equal_sizes_and_times_hide_no_change(void **state)
 
 	assert_int_equal(write(fd, "two", 3), 3);
 	close(fd);
-	assert_int_equal(utimensat(f->dir, "a", (struct timespec[]){ st.st_atim, st.st_mtim }, 0), 0);
+	assert_int_equal(utimensat(f->dir, "a", (struct timespec[]){ st.st_atim, st.st_mtim }, 0),
+	                 0);
 	after = digest_of_file(f, "a");
 	assert_false(digest_equal(&before, &after));
 }
@@ -119,7 +121,8 @@ static void a_damaged_index_is_none(void **state)
 		char garbage[200] = "cairnix1";
 
 		memset(garbage + 8, (int)size, sizeof garbage - 8);
-		assert_int_equal(store_write(f->store, STORE_CONTEXTS, "x", garbage, size, &ignored), 0);
+		assert_int_equal(
+			store_write(f->store, STORE_CONTEXTS, "x", garbage, size, &ignored), 0);
 		assert_null(index_open(f->store, "x"));
 	}
 }
@@ -217,13 +220,15 @@ static void many_folders_are_walked_by_several_threads(void **state)
 		snprintf(name, sizeof name, "d%03d/sub/f", i);
 		put(f, name, "x", 0644);
 	}
-	assert_int_equal(context_walk(the_context(f), find(f, ""), true, append_path, paths, &f->e), 0);
+	assert_int_equal(context_walk(the_context(f), find(f, ""), true, append_path, paths, &f->e),
+	                 0);
 	once = strdup(paths);
 	for (int i = 0; i < 20; i++) {
 		*paths = '\0';
 		reopen(f);
-		assert_int_equal(context_walk(the_context(f), find(f, ""), true, append_path, paths, &f->e),
-		                 0);
+		assert_int_equal(
+			context_walk(the_context(f), find(f, ""), true, append_path, paths, &f->e),
+			0);
 		assert_string_equal(paths, once);
 	}
 	free(once);

@@ -56,7 +56,8 @@ static void wildcards_are_those_of_go(void **state)
 	put(f, "s*r", "star", 0644);
 	put(f, "sub/c.txt", "c", 0644);
 	put(f, "sub/deep/d.txt", "d", 0644);
-	copies(f, "*.txt /x/", PLAIN, "d 0755 0:0 x\nf 0644 0:0 x/.b.txt b\nf 0644 0:0 x/a.txt a\n");
+	copies(f, "*.txt /x/", PLAIN,
+	       "d 0755 0:0 x\nf 0644 0:0 x/.b.txt b\nf 0644 0:0 x/a.txt a\n");
 	copies(f, "s*/d*/*.txt /y/", PLAIN, "d 0755 0:0 y\nf 0644 0:0 y/d.txt d\n");
 	copies(f, "s\\*r s[*]r /z/", PLAIN, "d 0755 0:0 z\nf 0644 0:0 z/s*r star\n");
 	copies(f, "su? /flat/", PLAIN,
@@ -76,7 +77,8 @@ static void what_is_missing_is_explained(void **state)
 	put(f, "src/main.c", "m", 0644);
 	refuses(f, "hidden/file /x", PLAIN,
 	        "\"/hidden/file\": not found: excluded by line 2 of .dockerignore (hidden)");
-	refuses(f, "src/mian.c /x", PLAIN, "\"/src/mian.c\": not found (did you mean /src/main.c?)");
+	refuses(f, "src/mian.c /x", PLAIN,
+	        "\"/src/mian.c\": not found (did you mean /src/main.c?)");
 	refuses(f, "gone /x", PLAIN, "\"/gone\": not found");
 }
 
@@ -107,7 +109,8 @@ static void excludes_count_from_the_copied_folder(void **state)
 	put(f, "d/sub/b.md", "b", 0644);
 	put(f, "d/sub/keep", "k", 0644);
 	copies(f, "d /x", (struct copy_step){ .excludes = some, .exclude_count = 2 },
-	       "d 0755 0:0 x\nd 0755 0:0 x/sub\nf 0644 0:0 x/sub/b.md b\nf 0644 0:0 x/sub/keep k\n");
+	       "d 0755 0:0 x\nd 0755 0:0 x/sub\nf 0644 0:0 x/sub/b.md b\nf 0644 0:0 x/sub/keep "
+	       "k\n");
 	copies(f, "d /y", (struct copy_step){ .excludes = back, .exclude_count = 2 },
 	       "d 0755 0:0 y\nf 0644 0:0 y/a.md a\nd 0755 0:0 y/skip\nf 0644 0:0 y/skip/s s\n"
 	       "d 0755 0:0 y/sub\nf 0644 0:0 y/sub/keep k\n");
@@ -124,7 +127,8 @@ static void parents_are_recreated_from_the_pivot_on(void **state)
 	put(f, "x/z/b.md", "b", 0644);
 	assert_int_equal(fchmodat(f->dir, "x/y", 0710, 0), 0);
 	copies(f, "x/y/a.txt /one", parents,
-	       "d 0755 0:0 one\nd 0755 0:0 one/x\nd 0710 0:0 one/x/y\nf 0644 0:0 one/x/y/a.txt a\n");
+	       "d 0755 0:0 one\nd 0755 0:0 one/x\nd 0710 0:0 one/x/y\nf 0644 0:0 one/x/y/a.txt "
+	       "a\n");
 	copies(f, "./x/./y/*.txt /two/", parents,
 	       "d 0755 0:0 two\nd 0710 0:0 two/y\nf 0644 0:0 two/y/a.txt a\n");
 	copies(f, "**/*.md /three/", parents,
@@ -186,7 +190,8 @@ static void destinations_follow_the_links_of_the_image(void **state)
 	assert_int_equal(symlinkat("usr/lib", f->dir, "rootfs/lib"), 0);
 	assert_int_equal(symlinkat("/usr/lib/x", f->dir, "rootfs/file"), 0);
 	copies(f, "rootfs /", PLAIN,
-	       "l 0:0 file -> /usr/lib/x\nl 0:0 lib -> usr/lib\nd 0755 0:0 usr\nd 0755 0:0 usr/lib\n"
+	       "l 0:0 file -> /usr/lib/x\nl 0:0 lib -> usr/lib\nd 0755 0:0 usr\nd 0755 0:0 "
+	       "usr/lib\n"
 	       "f 0644 0:0 usr/lib/x x\n");
 	copies(f, "f /lib", PLAIN, "f 0644 0:0 usr/lib/f f\n");
 	copies(f, "f /file", PLAIN, "f 0644 0:0 usr/lib/x f\n");
@@ -243,7 +248,7 @@ static void documents_become_files(void **state)
 	free(entries);
 }
 
-/* --- keys ------------------------------------------------------------------------------------------ */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static struct digest key_of(struct fixture *f, const char *text)
 {
@@ -349,7 +354,7 @@ static void a_miss_names_the_file(void **state)
 	free(l.text);
 }
 
-/* --- out of a stage --------------------------------------------------------------------------------- */
+/* --- out of a stage --------------------------------------------------------------------------- */
 
 static void a_stage_keeps_owners_modes_and_links(void **state)
 {
@@ -368,7 +373,8 @@ static void a_stage_keeps_owners_modes_and_links(void **state)
 	line_begin(&l, "s /x");
 	assert_int_equal(perform(f, &l.step, from, -1), 0);
 	entries = described(f, &f->layer[0]);
-	assert_string_equal(entries, "d 0755 0:0 x\nf 0640 7:8 x/f f\nh x/g -> x/f\nl 7:8 x/l -> f\n");
+	assert_string_equal(entries,
+	                    "d 0755 0:0 x\nf 0640 7:8 x/f f\nh x/g -> x/f\nl 7:8 x/l -> f\n");
 	free(entries);
 	free(l.text);
 	stack_free(from);

@@ -100,12 +100,13 @@ static inline void put(struct fixture *f, const char *path, const char *text, mo
 	int dir = path_make_dirs(f->dir, parent, 0755, &f->e);
 
 	assert_true(dir >= 0);
-	assert_int_equal(path_write(dir, slash ? slash + 1 : path, text, strlen(text), mode, &f->e), 0);
+	assert_int_equal(path_write(dir, slash ? slash + 1 : path, text, strlen(text), mode, &f->e),
+	                 0);
 	close(dir);
 	free(parent);
 }
 
-/* --- archives --------------------------------------------------------------------------------------- */
+/* --- archives --------------------------------------------------------------------------------- */
 
 /* A member: '0' file (TEXT is its content), '1' hard link and '2' symlink (to TEXT), '5' folder. */
 struct tar_member {
@@ -153,7 +154,7 @@ static inline void write_tar(struct fixture *f, const char *name, const struct t
 	close(fd);
 }
 
-/* --- layers ----------------------------------------------------------------------------------------- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 static inline void describe_entry(FILE *out, const struct entry *entry, const char *text)
 {
@@ -165,8 +166,8 @@ static inline void describe_entry(FILE *out, const struct entry *entry, const ch
 	else if (entry->type == ENTRY_SYMLINK)
 		fprintf(out, "%u:%u %s -> %s\n", entry->uid, entry->gid, entry->path, entry->link);
 	else
-		fprintf(out, "%04o %u:%u %s%s%s\n", entry->mode, entry->uid, entry->gid, entry->path,
-		        *text ? " " : "", text);
+		fprintf(out, "%04o %u:%u %s%s%s\n", entry->mode, entry->uid, entry->gid,
+		        entry->path, *text ? " " : "", text);
 }
 
 /* The entries of LAYER; the caller frees them. */
@@ -185,7 +186,8 @@ static inline char *described(struct fixture *f, const struct layer *layer)
 
 		table_get(t, i, &entry);
 		if (entry.type == ENTRY_FILE && entry.size < 60)
-			assert_int_equal(pread(tar, content, (size_t)entry.size, entry.offset), entry.size);
+			assert_int_equal(pread(tar, content, (size_t)entry.size, entry.offset),
+			                 entry.size);
 		describe_entry(out, &entry, content);
 	}
 	fclose(out);

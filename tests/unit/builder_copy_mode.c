@@ -40,14 +40,16 @@ static void modes_become_what_chmod_would_make_of_them(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
 		assert_int_equal(copy_mode_parse(modes[i].text, &m, &e), 0);
-		assert_int_equal(copy_mode_apply(&m, modes[i].before, modes[i].is_dir), modes[i].after);
+		assert_int_equal(copy_mode_apply(&m, modes[i].before, modes[i].is_dir),
+		                 modes[i].after);
 	}
 }
 
 static void what_is_no_mode_is_refused(void **state)
 {
 	static const char *const wrong[] = {
-		"64a", "8", "10644", "77777777777777777777777777", "rw", "u", "u=rw,", ",u=r", "u=q", "-1 ",
+		"64a",  "8",   "10644", "77777777777777777777777777", "rw", "u", "u=rw,",
+		",u=r", "u=q", "-1 ",
 	};
 	struct copy_mode m;
 	struct error e;

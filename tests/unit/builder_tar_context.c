@@ -21,10 +21,17 @@ static void members_become_files(void **state)
 	struct stat st;
 	char text[8] = "";
 
-	assert_int_equal(unpack(f, (struct tar_member[]){
-		{ "./", '5', NULL, 0700 }, { "./a/b/f", '0', "old", 04755 }, { "./a/b/f", '0', "new", 0640 },
-		{ "a/h", '1', "./a/b/f" }, { "a/l", '2', "../../etc/passwd" }, { "ro", '5', NULL, 0555 },
-		{ "ro/x", '0', "x" }, { 0 } }, &place), 1);
+	assert_int_equal(unpack(f,
+	                        (struct tar_member[]){ { "./", '5', NULL, 0700 },
+	                                               { "./a/b/f", '0', "old", 04755 },
+	                                               { "./a/b/f", '0', "new", 0640 },
+	                                               { "a/h", '1', "./a/b/f" },
+	                                               { "a/l", '2', "../../etc/passwd" },
+	                                               { "ro", '5', NULL, 0555 },
+	                                               { "ro/x", '0', "x" },
+	                                               { 0 } },
+	                        &place),
+	                 1);
 	int root = openat(place.dir, place.name, O_RDONLY | O_DIRECTORY);
 	int fd = openat(root, "a/h", O_RDONLY);
 
@@ -50,8 +57,10 @@ static void nothing_leads_out(void **state)
 
 	assert_true(asprintf(&victim, "%s/context", f->path) > 0);
 	put(f, "precious", "p", 0644);
-	assert_int_equal(unpack(f, (struct tar_member[]){ { "../x", '0', "x" }, { 0 } }, &place), -1);
-	assert_string_equal(f->e.text, "the context's archive: ../x: the name leads out of the context");
+	assert_int_equal(unpack(f, (struct tar_member[]){ { "../x", '0', "x" }, { 0 } }, &place),
+	                 -1);
+	assert_string_equal(f->e.text,
+	                    "the context's archive: ../x: the name leads out of the context");
 	assert_int_equal(unpack(f, (struct tar_member[]){
 		{ "l", '2', victim }, { "l/precious", '0', "x" }, { 0 } }, &place), -1);
 	assert_non_null(strstr(f->e.text, "l/precious: the folder around it"));
@@ -60,7 +69,8 @@ static void nothing_leads_out(void **state)
 	assert_int_equal(unpack(f, (struct tar_member[]){
 		{ "l", '2', "/etc/passwd" }, { "h", '1', "l" }, { 0 } }, &place), -1);
 	assert_non_null(strstr(f->e.text, "a hard link to l, which is no file of the archive"));
-	assert_int_equal(unpack(f, (struct tar_member[]){ { ".", '2', victim }, { 0 } }, &place), -1);
+	assert_int_equal(unpack(f, (struct tar_member[]){ { ".", '2', victim }, { 0 } }, &place),
+	                 -1);
 	/* A member replaces the link and does not write through it. */
 	assert_int_equal(unpack(f, (struct tar_member[]){
 		{ "l", '2', victim }, { "l", '0', "x" }, { 0 } }, &place), 1);
