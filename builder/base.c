@@ -8,7 +8,6 @@
 #include "layers/blob.h"
 #include "layers/json.h"
 #include "layers/scope.h"
-#include "registry/loopback.h"
 #include "registry/pull.h"
 
 /* Registries answer 429 to more. */
@@ -275,18 +274,13 @@ static void begin_check(struct known_base *k, const char *name)
 	json_t *memo = k->reference.has_digest ? NULL : read_memo(k, name, &ignored);
 	const char *resolved = memo_text(memo, "name"), *manifest = memo_text(memo, "manifest");
 	const char *at = resolved ? strrchr(resolved, '@') : NULL;
-	struct digest remembered, now;
-	bool in_use = at && manifest && digest_parse(at + 1, &k->named, &ignored) == 0;
+	struct digest remembered;
 
-	if (in_use) {
+	if (at && manifest && digest_parse(at + 1, &k->named, &ignored) == 0) {
 		digest_of(manifest, strlen(manifest), &remembered);
-		in_use = digest_equal(&remembered, &k->image.manifest);
+		k->checking = digest_equal(&remembered, &k->image.manifest) &&
+		              pthread_create(&k->checker, NULL, check_tag, k) == 0;
 	}
-	/* A registry of this machine has answered before a thread has begun. */
-	if (in_use && loopback_tag_digest(&k->reference, &now))
-		k->moved = !digest_equal(&now, &k->named);
-	else if (in_use)
-		k->checking = pthread_create(&k->checker, NULL, check_tag, k) == 0;
 	json_decref(memo);
 }
 
