@@ -131,6 +131,15 @@ static void wait_for_tick(struct context_file *file)
 		file->flags |= FILE_RACY;
 }
 
+/* N bytes more have been read; whoever listens hears of whole megabytes. */
+static void tell(struct hash_crew *crew, int64_t n)
+{
+	int64_t before = atomic_fetch_add(&crew->done, n), after = before + n;
+
+	if (crew->moved && (before >> 20 != after >> 20 || after == crew->total))
+		crew->moved(crew->moved_context, after, crew->total);
+}
+
 static int digest_fd(struct hash_member *m, struct context_file *file, int fd, struct error *e)
 {
 	struct sha256 sha;
@@ -150,9 +159,7 @@ static int digest_fd(struct hash_member *m, struct context_file *file, int fd, s
 		size += n;
 		if (size > file->size)
 			break;
-		if (m->crew->moved)
-			m->crew->moved(m->crew->moved_context,
-			               atomic_fetch_add(&m->crew->done, n) + n, m->crew->total);
+		tell(m->crew, n);
 	}
 	sha256_end(&sha, &file->digest);
 	return size == file->size ? 0 : changed(file, e);

@@ -52,24 +52,32 @@ static int write_item(struct writing *w, const struct copy_item *item, struct er
 	                 &(struct content){ .fd = -1, .memory = item->source->document }, e);
 }
 
+static int64_t size_of(const struct selection *c, const struct copy_item *item)
+{
+	struct entry entry;
+
+	copy_entry(c, item, &entry);
+	return entry.size;
+}
+
 static int write_items(struct writing *w, struct error *e)
 {
 	const struct selection *c = w->copy;
 	const struct copy_world *world = c->world;
-	struct entry entry;
 
-	for (size_t i = 0; world->moved && i < c->count; i++) {
-		copy_entry(c, &c->item[i], &entry);
-		w->total += entry.size;
-	}
+	for (size_t i = 0; world->moved && i < c->count; i++)
+		w->total += size_of(c, &c->item[i]);
 	for (size_t i = 0; i < c->count; i++) {
+		int64_t before = w->done;
+
 		if (write_item(w, &c->item[i], e) < 0)
 			return -1;
 		if (!world->moved)
 			continue;
-		copy_entry(c, &c->item[i], &entry);
-		w->done += entry.size;
-		world->moved(world->moved_context, "copying", w->done, w->total);
+		/* Whole megabytes are enough for people. */
+		w->done += size_of(c, &c->item[i]);
+		if (before >> 20 != w->done >> 20 || (w->done == w->total && before != w->done))
+			world->moved(world->moved_context, "copying", w->done, w->total);
 	}
 	return 0;
 }
