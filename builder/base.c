@@ -105,7 +105,7 @@ static struct known_base *entry_of(struct bases *b, const char *text, const stru
 	return k && k->text ? k : NULL;
 }
 
-/* --- what is known on this machine -------------------------------------------------------------- */
+/* --- what is known on this machine ---------------------------------------------------------- */
 
 static bool serves(const struct image *image, const struct platform *want)
 {
@@ -226,7 +226,7 @@ int bases_keep(const struct base *base, const char *name, struct error *e)
 	return result;
 }
 
-/* --- what a registry knows ------------------------------------------------------------------------ */
+/* --- what a registry knows ------------------------------------------------------------------ */
 
 static int ask_registry(struct known_base *k, const char *name, struct error *e)
 {
@@ -248,7 +248,7 @@ static int ask_registry(struct known_base *k, const char *name, struct error *e)
 	return result;
 }
 
-/* --- is what is remembered still so? -------------------------------------------------------------- */
+/* --- is what is remembered still so? -------------------------------------------------------- */
 
 static void *check_tag(void *argument)
 {
@@ -396,7 +396,7 @@ int bases_resolve(void *bases, const char *image, const char *platform, const st
 	return 0;
 }
 
-/* --- several at once ------------------------------------------------------------------------------ */
+/* --- several at once ------------------------------------------------------------------------ */
 
 struct crew {
 	struct known_base *of;          /* fetching: the layers of one */
@@ -451,7 +451,7 @@ void bases_expect(struct bases *b, const char *const *images, size_t count, cons
 	crew_run(&crew, resolve_next);
 }
 
-/* --- layers ---------------------------------------------------------------------------------------- */
+/* --- layers --------------------------------------------------------------------------------- */
 
 struct moving {
 	struct vertex *vertex;

@@ -72,7 +72,7 @@ static const struct usage usage = {
 	"build", "[OPTIONS] PATH | URL | -", "Build an image from a Dockerfile", rows, 0, ARGUMENTS_ANY
 };
 
-/* --- lists ------------------------------------------------------------------------------------- */
+/* --- lists ---------------------------------------------------------------------------------- */
 
 int list_add(struct list *list, const char *item, struct error *e)
 {
@@ -133,7 +133,7 @@ static int gather_split(struct build_flags *flags, const char *name, struct list
 	return 0;
 }
 
-/* --- flags, by what they are about ---------------------------------------------------------------- */
+/* --- flags, by what they are about ---------------------------------------------------------- */
 
 /* "K=V"; "K" is the environment's, and nothing when that has none. */
 static int split_args(struct build_flags *flags, struct error *e)

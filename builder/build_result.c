@@ -11,7 +11,7 @@
 #include "layers/path.h"
 #include "layers/scope.h"
 
-/* --- before the build ------------------------------------------------------------------------------ */
+/* --- before the build ----------------------------------------------------------------------- */
 
 static int read_tags(struct build_result *r, struct error *e)
 {
@@ -121,7 +121,7 @@ void build_result_release(struct build_result *result)
 	free(result->published.descriptor);
 }
 
-/* --- after it ---------------------------------------------------------------------------------------- */
+/* --- after it ------------------------------------------------------------------------------- */
 
 /* The names of one output: its own, else those of -t. Yours to free. */
 static struct reference *names_of(const struct build_result *r, const struct output_spec *spec,
@@ -288,7 +288,7 @@ int build_result_deliver(struct build_result *result, const struct built *built,
 	return 0;
 }
 
-/* --- the files that tell of it ------------------------------------------------------------------------- */
+/* --- the files that tell of it -------------------------------------------------------------- */
 
 /* What is no regular file (/dev/stdout) is written to directly; a file appears whole. */
 static int write_file(const char *path, const char *text, size_t size, struct error *e)

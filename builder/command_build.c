@@ -49,7 +49,7 @@ struct session {
 	int first_line, last_line;
 };
 
-/* --- the Dockerfile ---------------------------------------------------------------------------------- */
+/* --- the Dockerfile ------------------------------------------------------------------------- */
 
 /* All mistakes, a line each; one place is shown: the first. */
 static int syntax_errors(struct session *s, struct error *e)
@@ -103,7 +103,7 @@ static int read_dockerfile(struct session *s, struct error *e)
 	return result;
 }
 
-/* --- contexts ------------------------------------------------------------------------------------------ */
+/* --- contexts ------------------------------------------------------------------------------- */
 
 static struct build_context *new_context(struct session *s, const char *name)
 {
@@ -188,7 +188,7 @@ static int open_contexts(struct session *s, struct error *e)
 	return 0;
 }
 
-/* --- the plan --------------------------------------------------------------------------------------------- */
+/* --- the plan ------------------------------------------------------------------------------- */
 
 /* What the planner asks for from outside. */
 static bool is_ignored(void *session, const char *path)
@@ -238,7 +238,7 @@ static int make_plan(struct session *s, struct error *e)
 	return plan_check_findings(s->plan, e);
 }
 
-/* --- the build -------------------------------------------------------------------------------------------- */
+/* --- the build ------------------------------------------------------------------------------ */
 
 static int perform(struct session *s, struct error *e)
 {
@@ -330,7 +330,7 @@ static int solve(struct session *s, struct error *e)
 	return build_result_deliver(&s->result, &built, e);
 }
 
-/* --- around it --------------------------------------------------------------------------------------------- */
+/* --- around it ------------------------------------------------------------------------------ */
 
 static int begin(struct session *s, struct error *e)
 {

@@ -54,7 +54,7 @@ char *stdin_read(size_t limit, size_t *size, struct error *e)
 	return NULL;
 }
 
-/* --- files ------------------------------------------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------------------------- */
 
 /* A file of the user's: the folder under which it is opened, and its path there. */
 struct place {
@@ -216,7 +216,7 @@ static int read_file(struct dockerfile_source *source, const char *folder, const
 	return result;
 }
 
-/* --- elsewhere --------------------------------------------------------------------------------------- */
+/* --- elsewhere ------------------------------------------------------------------------------ */
 
 static int read_url(struct dockerfile_source *source, const char *url, struct store *s,
                     struct error *e)

@@ -14,7 +14,7 @@
 #include "layers/path.h"
 #include "layers/scope.h"
 
-/* --- sizes and limits -------------------------------------------------------------------------- */
+/* --- sizes and limits ----------------------------------------------------------------------- */
 
 int size_value(const char *text, int64_t *size, struct error *e)
 {
@@ -97,7 +97,7 @@ int ulimit_value(const char *text, struct build_ulimit *limit, struct error *e)
 	return 0;
 }
 
-/* --- hosts -------------------------------------------------------------------------------------- */
+/* --- hosts ---------------------------------------------------------------------------------- */
 
 int host_value(const char *text, struct error *e)
 {
@@ -125,7 +125,7 @@ int host_value(const char *text, struct error *e)
 	return 0;
 }
 
-/* --- secrets ------------------------------------------------------------------------------------ */
+/* --- secrets -------------------------------------------------------------------------------- */
 
 static int check_secret_fields(const struct fields *f, struct error *e)
 {
@@ -236,7 +236,7 @@ int secret_value(const char *text, struct build_secret *secret, struct error *e)
 	return result < 0 ? error_context(e, "--secret") : 0;
 }
 
-/* --- agents -------------------------------------------------------------------------------------- */
+/* --- agents --------------------------------------------------------------------------------- */
 
 int ssh_value(const char *text, struct build_ssh *ssh, struct error *e)
 {

@@ -41,7 +41,7 @@ char *progress_size(int64_t bytes, char text[static SIZE_TEXT])
 	return text;
 }
 
-/* --- where it is written ---------------------------------------------------------------------- */
+/* --- where it is written -------------------------------------------------------------------- */
 
 /* A reader that has gone away, or a full disk, is no reason to fail a build: the text is dropped.
  * A terminal that somebody made non-blocking is waited for (H290). */
@@ -182,7 +182,7 @@ struct vertex *progress_vertex(struct progress *p, const char *name)
 	return v;
 }
 
-/* --- events ----------------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------------------------- */
 
 /* False: nobody hears it. Else the progress is locked until event_end. */
 static bool event_begin(struct vertex *v)
@@ -418,7 +418,7 @@ void progress_warn(struct progress *p, const char *text)
 	free(safe);
 }
 
-/* --- asked afterwards -------------------------------------------------------------------------- */
+/* --- asked afterwards ----------------------------------------------------------------------- */
 
 char *vertex_tail(struct vertex *v, size_t lines)
 {
