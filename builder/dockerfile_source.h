@@ -20,7 +20,8 @@ struct dockerfile_source {
 };
 
 /* FOLDER is the context's, NULL when it has none. FILE is -f: a path, "-" for standard input, a
- * URL; NULL: FOLDER's Dockerfile. S keeps what is downloaded. SOURCE needs dockerfile_source_release in every case. */
+ * URL; NULL: FOLDER's Dockerfile. S keeps what is downloaded. SOURCE needs
+ * dockerfile_source_release in every case. */
 int dockerfile_source_read(const char *folder, const char *file, struct store *s,
                            struct dockerfile_source *source, struct error *e);
 /* The same of TEXT that came as a stream, with no context; it is taken away from its owner. */
