@@ -16,7 +16,7 @@
 #include "builder/inside/inside.h"
 
 enum { EPERM = 1, ENOENT = 2, EINTR = 4, ENOEXEC = 8, EACCES = 13, ENOTDIR = 20, ENOSYS = 38 };
-enum { S_KIND = 0170000, S_DIRECTORY = 0040000 };
+enum { S_KIND = 0170000, S_DIRECTORY = 0040000, S_PIPE = 0010000 };
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -80,6 +80,16 @@ static void need(struct start *s, long answer, const char *what)
 	sys(exit, 1);
 }
 
+/* A pipe belongs to whoever made it; the user must be able to open it again as /dev/stdout. */
+static void give_output(const struct request *r)
+{
+	struct stat st;
+
+	for (int fd = 1; fd <= 2; fd++)
+		if (sys(fstat, fd, &st) >= 0 && (st.st_mode & S_KIND) == S_PIPE)
+			sys(fchown, fd, r->uid, r->gid);
+}
+
 /* Order matters: the filter needs CAP_SYS_ADMIN to be set without no_new_privs, ids need
  * CAP_SETGID and CAP_SETUID, and with the user goes whatever is not kept. */
 static void become(struct start *s)
@@ -102,6 +112,7 @@ static void become(struct start *s)
 	/* With one id there is no other group to be in, and the kernel does not allow to leave any. */
 	groups = sys(setgroups, r->group_count, at(s->in, r->groups));
 	need(s, groups == -EPERM && r->flags & REQUEST_USERXATTR ? 0 : groups, "set the groups");
+	give_output(r);
 	need(s, sys(setresgid, r->gid, r->gid, r->gid), "set the group");
 	need(s, sys(setresuid, r->uid, r->uid, r->uid), "set the user");
 	need(s, set_capabilities(r), "set capabilities");

@@ -196,6 +196,8 @@ static int parse(struct drive *d, char **arg)
 		return d->lower[d->lowers++] = arg[1], 1;
 	if (strcmp(name, "--env") == 0)
 		return d->env[d->envs++] = arg[1], 1;
+	if (strcmp(name, "--path") == 0)
+		return d->env[0] = arg[1], 1;
 	if (strcmp(name, "--cwd") == 0)
 		return r->cwd = arg[1], 1;
 	if (strcmp(name, "--uid") == 0)

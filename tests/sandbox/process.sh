@@ -34,6 +34,9 @@ for fd in 3 4 5 6 7 8 9 10; do
 	(exec 8</; run --cwd /proc/self/fd/$fd -- true) >/dev/null
 	check "a working directory that is descriptor $fd is refused" grep -q '^[ei].*: sandbox: ' "$work/end"
 done
+ends 'a command is looked up in all of PATH' 'exit 3 signal 0 ' --path PATH=/none:/sbin:/bin -- sh -c 'exit 3'
+got=$(run --uid 1000 --gid 1000 -- sh -c 'echo out >/dev/stdout; echo err >/dev/stderr' | cat)
+check 'a user may open /dev/stdout' equal "$(printf 'out\nerr')" "$got"
 sees 'the host name' 'buildkitsandbox' -- hostname
 sees 'a limit' '123' --nofile 123 -- sh -c 'ulimit -n'
 sees 'a working directory is made and owned by the user' '/new/dir 1000 1000 755' \
