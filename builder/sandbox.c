@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
@@ -87,6 +88,7 @@ static uint64_t own_capabilities(void)
 /* What all runs share, made when the first one needs it. */
 static int prepare(struct sandbox *s, struct error *e)
 {
+	struct utsname kernel;
 	struct statfs fs;
 
 	if (s->program < 0 && (s->program = spawn_program(e)) < 0)
@@ -99,6 +101,9 @@ static int prepare(struct sandbox *s, struct error *e)
 	s->cgroup2 = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 	if (strcmp(sandbox_xattrs(), "user.overlay.") == 0)
 		s->flags |= REQUEST_USERXATTR;
+	/* lowerdir+, one layer a call, is of Linux 6.7. */
+	if (uname(&kernel) == 0 && strverscmp(kernel.release, "6.7") < 0)
+		s->flags |= REQUEST_OLD_OVERLAY;
 	s->oom_kills = oom_kills();
 	s->ready = true;
 	return 0;

@@ -7,6 +7,64 @@
 
 enum { EINVAL = 22, MNT_DETACH = 2 };
 
+/* Before 6.7 all layers must fit one page: they get short names, links in a folder of the
+ * workspace, which lead through our descriptors, so that no path of the store is read as options. */
+static long overlay_by_names(struct inside *in, int store, struct strings lower, int upper,
+                             int work)
+{
+	static unsigned overlays;
+	char options[4096], text[PATH_SIZE];
+	struct text o = { options, options + sizeof options }, t;
+	const char *tree = at(in, lower.at);
+	long names, answer, copy;
+
+	t = (struct text) { text, text + sizeof text };
+	text_add(&t, "names.");
+	text_add_number(&t, overlays++);
+	must(sys(mkdirat, in->workspace, text, 0700), "create", text);
+	names = sys(openat, in->workspace, text, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	must(names, "open", text);
+	must(sys(fchdir, names), "enter", text);
+	must(sys(mkdirat, AT_FDCWD, "merged", 0700), "create", "merged");
+	text_add(&o, "redirect_dir=nofollow,metacopy=off,index=off,xino=off");
+	if (in->r->flags & REQUEST_USERXATTR)
+		text_add(&o, ",userxattr");
+	if (upper >= 0) {
+		text_add(&o, ",volatile,upperdir=/proc/self/fd/");
+		text_add_number(&o, (uint64_t)upper);
+		text_add(&o, ",workdir=/proc/self/fd/");
+		text_add_number(&o, (uint64_t)work);
+	}
+	text_add(&o, ",lowerdir=");
+	for (uint32_t i = 0; i < lower.count; i++, tree += strlen(tree) + 1) {
+		char name[12];
+		struct text n = { name, name + sizeof name };
+
+		text_add_number(&n, i);
+		t = (struct text) { text, text + sizeof text };
+		text_add(&t, "/proc/self/fd/");
+		text_add_number(&t, (uint64_t)store);
+		text_add(&t, "/");
+		text_add(&t, tree);
+		must(sys(symlinkat, text, AT_FDCWD, name), "create", name);
+		text_add(&o, i > 0 ? ":" : "");
+		text_add(&o, name);
+	}
+	if (upper < 0 || lower.count == 0) {
+		text_add(&o, lower.count > 0 ? ":" : "");
+		text_add(&o, "../empty");
+	}
+	if (o.at + 1 >= o.end)
+		fail(0, "too many layers for this kernel", "");
+	answer = sys(mount, "overlay", "merged", "overlay", 0, options);
+	if (answer < 0)
+		return answer;
+	copy = copy_mount(AT_FDCWD, "merged", false);
+	sys(umount2, "merged", MNT_DETACH);
+	sys(close, names);
+	return copy;
+}
+
 /* Each layer is a call of its own, with its path relative to the store: hundreds of them fit, and
  * no character of a path means anything. */
 static long overlay(struct inside *in, int store, struct strings lower, int upper, int work)
@@ -60,7 +118,9 @@ static long overlay(struct inside *in, int store, struct strings lower, int uppe
 int root_merge(struct inside *in, struct strings lower, int upper, int work)
 {
 	int store = open_place(in, &in->r->store);
-	long mount = overlay(in, store, lower, upper, work);
+	long mount = in->r->flags & REQUEST_OLD_OVERLAY
+	                     ? overlay_by_names(in, store, lower, upper, work)
+	                     : overlay(in, store, lower, upper, work);
 
 	if (mount < 0)
 		fail_as(REPLY_REFUSED, mount, "mount an overlay", "");
@@ -87,16 +147,20 @@ void root_make(struct inside *in)
 		                          "mount a tmpfs", "");
 	must(sys(mkdirat, in->workspace, "root", 0755), "create", "root");
 	must(sys(mkdirat, in->workspace, "empty", 0555), "create", "empty");
+	target = must(sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open", "/");
+	must(attach(in->workspace, (int)target), "attach the workspace on", "/");
+	sys(close, target);
 	in->upper = open_place(in, &r->upper);
 	if (r->flags & REQUEST_COPY) {
-		in->root = (int)must(copy_mount(in->upper, "", false), "bind", at(in, r->upper.path));
+		in->root = (int)must(copy_mount(in->upper, "", false), "bind",
+		                     at(in, r->upper.path));
 	} else {
-		/* Inner overlays want work directories too: each gets its own below the one given. */
+		/* Inner overlays want work directories too: each gets its own below this. */
 		int base = open_place(in, &r->work);
 
 		must(sys(mkdirat, base, "root", 0700), "create", "work/root");
-		work = (int)must(open_beneath(base, "root", O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS),
-		                 "open", "work/root");
+		work = (int)must(open_beneath(base, "root", O_PATH | O_DIRECTORY, 0,
+		                              RESOLVE_NO_SYMLINKS), "open", "work/root");
 		in->root = root_merge(in, r->lower, in->upper, work);
 		sys(close, base);
 		sys(close, work);
@@ -104,9 +168,6 @@ void root_make(struct inside *in)
 	/* Device nodes that a command makes land in its layer, but open nothing. */
 	if (!(r->flags & REQUEST_INSECURE))
 		must(set_mount(in->root, MOUNT_ATTR_NODEV, false), "forbid devices on", "/");
-	target = must(sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open", "/");
-	must(attach(in->workspace, (int)target), "attach the workspace on", "/");
-	sys(close, target);
 	target = must(sys(openat, in->workspace, "root", O_PATH | O_DIRECTORY | O_CLOEXEC), "open",
 	              "root");
 	must(attach(in->root, (int)target), "attach", "/");
@@ -116,7 +177,7 @@ void root_make(struct inside *in)
 void root_enter(struct inside *in)
 {
 	must(sys(fchdir, in->root), "enter", "/");
-	/* The old root is put on top of the new one, our workspace still on top of that: both go. */
+	/* The old root is put on top of the new one, our workspace on top of that: both go. */
 	must(sys(pivot_root, ".", "."), "pivot_root", "");
 	must(sys(umount2, ".", MNT_DETACH), "unmount", "the workspace");
 	must(sys(umount2, ".", MNT_DETACH), "unmount the host's", "/");
