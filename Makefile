@@ -27,7 +27,8 @@ TESTING  := clang docker-registry busybox-static zstd xz-utils bzip2 python3 sko
             jq attr uidmap strace git apache2-utils openssl curl
 
 ROOMS    := parser layers registry builder
-object    = $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard $(1)/*.c)))
+FLOORS_builder := $(addprefix builder/,plan build copy sandbox image progress command)
+object    = $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard $(1:%=%/*.c))))
 INSIDE   := $(call object,builder/inside)
 PROGRAM  := $(if $(filter out,$(OUT)),cairn,$(OUT)/cairn)
 
@@ -37,9 +38,10 @@ $(PROGRAM): $(OUT)/builder/main.o $(OUT)/builder.a $(OUT)/registry.a $(OUT)/laye
 	$(LINK) $(LIBS)
 
 .SECONDEXPANSION:
-$(ROOMS:%=$(OUT)/%.a): $(OUT)/%.a: $$(filter-out $(OUT)/builder/main.o,$$(call object,$$*))
+$(ROOMS:%=$(OUT)/%.a): $(OUT)/%.a: $$(filter-out $(OUT)/builder/main.o,$$(call object,$$* $$(FLOORS_$$*)))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@echo "  AR    $@"
+	@$(AR) rcs $@ $^
 
 $(OUT)/%.o: %.c | packages
 	@mkdir -p $(@D)
@@ -54,8 +56,8 @@ $(OUT)/inside: $(INSIDE)
 	        $(filter %.o,$^)
 $(INSIDE): override SANITIZE :=
 $(INSIDE): OURS += -ffreestanding -fno-stack-protector -fno-tree-loop-distribute-patterns -fno-pic
-$(OUT)/builder/helper.o: OURS += -DHELPER='"$(OUT)/inside"'
-$(OUT)/builder/helper.o: $(OUT)/inside
+$(OUT)/builder/sandbox/helper.o: OURS += -DHELPER='"$(OUT)/inside"'
+$(OUT)/builder/sandbox/helper.o: $(OUT)/inside
 
 # --- tests ------------------------------------------------------------------------------------
 

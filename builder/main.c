@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "builder/command.h"
+#include "builder/command/command.h"
 #include "builder/interrupt.h"
 #include "builder/safe_text.h"
 #include "layers/scope.h"

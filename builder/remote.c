@@ -1,6 +1,6 @@
 #include "builder/remote.h"
 
-#include "builder/command.h"
+#include "builder/command/command.h"
 #include "builder/interrupt.h"
 
 void remote_init(struct remote *r)

@@ -3,7 +3,7 @@
  * STORE holds the lower trees; upper/ and work/ in it are made anew for each run. Standard output
  * and error are the command's; a line about its end goes to descriptor 9 if that is open.
  */
-#include "builder/sandbox.h"
+#include "builder/sandbox/sandbox.h"
 
 #include <err.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "builder/context_index.h"
+#include "builder/copy/context_index.h"
 #include "tests/unit/builder_copy_fixture.h"
 
 static const struct context_file *find(struct fixture *f, const char *path)

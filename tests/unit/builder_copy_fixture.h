@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "builder/copy.h"
+#include "builder/copy/copy.h"
 #include "layers/path.h"
 
 struct fixture {

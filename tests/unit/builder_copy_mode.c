@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "builder/copy_mode.h"
+#include "builder/copy/copy_mode.h"
 
 static const struct {
 	const char *text;

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "builder/download.h"
+#include "builder/copy/download.h"
 
 static const struct {
 	const char *url, *name; /* NULL: refused */

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "builder/build_flags.h"
-#include "builder/fields.h"
-#include "builder/flag_values.h"
+#include "builder/command/build_flags.h"
+#include "builder/command/fields.h"
+#include "builder/command/flag_values.h"
 
 /* "a=b;c" for what FIELDS made of TEXT, or its error. */
 static void fields_are(const char *text, const char *expected)

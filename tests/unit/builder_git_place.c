@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "builder/git.h"
+#include "builder/copy/git.h"
 
 static const struct {
 	const char *text;

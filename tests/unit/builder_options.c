@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "builder/options.h"
+#include "builder/command/options.h"
 #include "layers/scope.h"
 
 static const struct option_row rows[] = {

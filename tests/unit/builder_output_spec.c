@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "builder/output_spec.h"
+#include "builder/image/output_spec.h"
 
 static void a_word_is_a_folder_and_a_dash_is_a_tar(void **state)
 {

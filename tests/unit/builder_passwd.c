@@ -1,4 +1,4 @@
-#include "builder/passwd.h"
+#include "builder/sandbox/passwd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "builder/progress.h"
+#include "builder/progress/progress.h"
 
 static int paper(void)
 {

@@ -1,4 +1,4 @@
-#include "builder/seccomp.h"
+#include "builder/sandbox/seccomp.h"
 
 #include <errno.h>
 #include <linux/audit.h>

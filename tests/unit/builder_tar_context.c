@@ -1,5 +1,5 @@
 /* Contexts that are archives: unpacked below their folder, whatever they say. */
-#include "builder/tar_context.h"
+#include "builder/copy/tar_context.h"
 #include "tests/unit/builder_copy_fixture.h"
 
 /* Unpack a.tar; the result, and the folder's path in F->path when there is one. */

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "builder/human.h"
-#include "builder/listing.h"
-#include "builder/template.h"
+#include "builder/command/human.h"
+#include "builder/command/listing.h"
+#include "builder/command/template.h"
 #include "layers/scope.h"
 
 static const char document[] =

@@ -24,8 +24,8 @@
 /* cmocka needs the five above. */
 #include <cmocka.h>
 
-#include "builder/call.h"
-#include "builder/plan.h"
+#include "builder/plan/call.h"
+#include "builder/plan/plan.h"
 #include "layers/scope.h"
 
 #define OF(array) (sizeof(array) / sizeof *(array))

@@ -1,0 +1,379 @@
+#include "builder/build/build.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "builder/build/assemble.h"
+#include "builder/sandbox/sandbox.h"
+#include "builder/build/task.h"
+#include "layers/scope.h"
+
+/* Many steps wait for a network or a disk rather than for a core. */
+#define JOBS_MIN 4
+#define JOBS_PER_CORE 2
+#define JOBS_MAX 64
+
+/* The one thing a signal handler may touch. */
+static volatile int cancel_fd = -1;
+
+void build_cancel(void)
+{
+	uint64_t one = 1;
+
+	if (cancel_fd >= 0 && write(cancel_fd, &one, sizeof one) < 0)
+		return;
+}
+
+struct graph {
+	struct building building;
+	unsigned jobs;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	struct task **ready;    /* a queue: each task enters it once */
+	size_t ready_first, ready_end;
+	size_t left;            /* tasks not yet ended */
+	unsigned idle, workers;
+	pthread_t thread[JOBS_MAX];
+	struct build_failure *failure;
+	bool failed;
+};
+
+/* --- which task waits for which ------------------------------------------------------------- */
+
+static int wait_for(struct task *t, struct task *first)
+{
+	if (first->then_count == first->then_capacity) {
+		size_t capacity = first->then_capacity ? 2 * first->then_capacity : 4;
+		struct task **grown = reallocarray(first->then, capacity, sizeof *grown);
+
+		if (!grown)
+			return -1;
+		first->then = grown;
+		first->then_capacity = capacity;
+	}
+	first->then[first->then_count++] = t;
+	t->waiting++;
+	return 0;
+}
+
+/* A COPY --link needs nothing of what its stage has so far. */
+static bool stands_alone(const struct step *step)
+{
+	return step->kind == STEP_COPY && step->copy.link;
+}
+
+/* T waits for the layers that lie below step NUMBER of STAGE. Past a step that itself waits for all
+ * below it nobody has to look further. */
+static int wait_for_layers(struct graph *g, struct task *t, size_t stage, size_t number)
+{
+	struct line *line = &g->building.line[stage];
+
+	if (number > line->count)
+		number = line->count;
+	while (number-- > 0) {
+		if (wait_for(t, &line->task[number]) < 0)
+			return -1;
+		if (!stands_alone(line->task[number].step))
+			return 0;
+	}
+	if (line->has_context_task)
+		return t == &line->context_task ? 0 : wait_for(t, &line->context_task);
+	if (line->stage->base_kind == BASE_STAGE)
+		return wait_for_layers(g, t, line->stage->base_stage, SIZE_MAX);
+	return 0;
+}
+
+static int wait_for_origin(struct graph *g, struct task *t, const struct origin *from)
+{
+	if (from->kind != ORIGIN_STAGE)
+		return 0;
+	return wait_for_layers(g, t, from->stage, SIZE_MAX);
+}
+
+static int connect_task(struct graph *g, struct task *t)
+{
+	const struct step *step = t->step;
+
+	if (!stands_alone(step) && wait_for_layers(g, t, step->stage, step->number) < 0)
+		return -1;
+	if (step->kind == STEP_COPY && wait_for_origin(g, t, &step->copy.from) < 0)
+		return -1;
+	for (size_t i = 0; step->kind == STEP_RUN && i < step->run.mount_count; i++)
+		if (step->run.mount[i].has_from && wait_for_origin(g, t, &step->run.mount[i].from) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- making the graph ------------------------------------------------------------------------- */
+
+/* FROM a folder: a COPY of all of it, onto nothing. */
+static void make_context_task(struct line *line, size_t index)
+{
+	line->has_context_task = true;
+	line->context_source = (struct copy_source){ .kind = SOURCE_PATH, .text = "/" };
+	line->context_step = (struct step){
+		.kind = STEP_COPY,
+		.in = line->stage->from,
+		.name = "FROM a folder",
+		.stage = index,
+		.copy = { .from = { .kind = ORIGIN_CONTEXT, .context = line->stage->base_context },
+		          .source = &line->context_source, .source_count = 1, .destination = "/",
+		          .link = true },
+	};
+	line->context_task.step = &line->context_step;
+}
+
+static int make_lines(struct graph *g, struct error *e)
+{
+	struct building *b = &g->building;
+
+	b->line = calloc(b->plan->count, sizeof *b->line);
+	if (!b->line)
+		return error_memory(e);
+	for (size_t i = 0; i < b->plan->count; i++) {
+		struct line *line = &b->line[i];
+
+		line->stage = &b->plan->stage[i];
+		if (!line->stage->needed)
+			continue;
+		line->count = line->stage->step_count;
+		line->task = calloc(line->count + 1, sizeof *line->task);
+		if (!line->task)
+			return error_memory(e);
+		if (line->stage->base_kind == BASE_CONTEXT)
+			make_context_task(line, i);
+		g->left += line->count + line->has_context_task;
+		for (size_t k = 0; k < line->count; k++)
+			line->task[k].step = &line->stage->step[k];
+	}
+	return 0;
+}
+
+/* Does a RUN stand on what is made at this place? Its files are then wanted as a tree. */
+static void mark_feeders(struct building *b)
+{
+	for (size_t i = b->plan->count; i-- > 0;) {
+		struct line *line = &b->line[i];
+		bool feeds = false;
+
+		for (size_t other = 0; other < b->plan->count; other++) {
+			const struct line *child = &b->line[other];
+
+			if (child->task && child->stage->base_kind == BASE_STAGE &&
+			    child->stage->base_stage == i && child->count > 0)
+				feeds |= child->task[0].feeds_run || child->task[0].step->kind == STEP_RUN;
+		}
+		for (size_t k = line->count; k-- > 0;) {
+			line->task[k].feeds_run = feeds;
+			feeds |= line->task[k].step->kind == STEP_RUN;
+		}
+	}
+}
+
+static void enter(struct graph *g, struct task *t)
+{
+	if (t->waiting == 0)
+		g->ready[g->ready_end++] = t;
+}
+
+static int connect_all(struct graph *g, struct error *e)
+{
+	struct building *b = &g->building;
+
+	g->ready = calloc(g->left + 1, sizeof(struct task *));
+	if (!g->ready)
+		return error_memory(e);
+	for (size_t i = 0; i < b->plan->count; i++) {
+		struct line *line = &b->line[i];
+
+		if (line->has_context_task)
+			line->context_task.vertex = progress_vertex(b->options->progress,
+			                                            line->context_step.name);
+		for (size_t k = 0; k < line->count; k++) {
+			line->task[k].vertex = progress_vertex(b->options->progress,
+			                                       line->task[k].step->name);
+			if (connect_task(g, &line->task[k]) < 0)
+				return error_memory(e);
+		}
+	}
+	for (size_t i = 0; i < b->plan->count; i++) {
+		if (b->line[i].has_context_task)
+			enter(g, &b->line[i].context_task);
+		for (size_t k = 0; k < b->line[i].count; k++)
+			enter(g, &b->line[i].task[k]);
+	}
+	return 0;
+}
+
+/* --- workers ------------------------------------------------------------------------------------ */
+
+/* Called with the mutex held: T failed, so everything ends; the first failure is the one told. */
+static void fail(struct graph *g, struct task *t, const struct error *e)
+{
+	if (!g->failed) {
+		g->failed = true;
+		g->failure->step = t->step;
+		g->failure->vertex = t->vertex;
+		g->failure->error = *e;
+		build_cancel();
+	}
+	if (e->kind == ERROR_CANCELLED || e->kind == ERROR_STALE)
+		vertex_cancelled(t->vertex);
+	else
+		vertex_failed(t->vertex, e->text);
+}
+
+static void *work(void *graph);
+
+/* Called with the mutex held: one more worker when there is more to do than hands. */
+static void hire(struct graph *g)
+{
+	if (g->ready_end - g->ready_first > g->idle && g->workers < g->jobs &&
+	    pthread_create(&g->thread[g->workers], NULL, work, g) == 0)
+		g->workers++;
+}
+
+static void *work(void *graph)
+{
+	struct graph *g = graph;
+
+	pthread_mutex_lock(&g->mutex);
+	while (g->left > 0 && !g->failed) {
+		struct error e = { 0 };
+		struct task *t;
+		int result;
+
+		if (g->ready_first == g->ready_end) {
+			g->idle++;
+			pthread_cond_wait(&g->changed, &g->mutex);
+			g->idle--;
+			continue;
+		}
+		t = g->ready[g->ready_first++];
+		hire(g);
+		pthread_mutex_unlock(&g->mutex);
+		if (build_is_cancelled(&g->building))
+			result = error_set(&e, ERROR_CANCELLED, "cancelled");
+		else
+			result = task_perform(&g->building, t, &e);
+		pthread_mutex_lock(&g->mutex);
+		g->left--;
+		if (result < 0)
+			fail(g, t, &e);
+		for (size_t i = 0; result == 0 && i < t->then_count; i++)
+			if (--t->then[i]->waiting == 0)
+				g->ready[g->ready_end++] = t->then[i];
+		pthread_cond_broadcast(&g->changed);
+	}
+	pthread_mutex_unlock(&g->mutex);
+	return NULL;
+}
+
+static unsigned choose_jobs(unsigned wanted)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned jobs = wanted ? wanted : (unsigned)(cores > 0 ? cores : 1) * JOBS_PER_CORE;
+
+	if (!wanted && jobs < JOBS_MIN)
+		jobs = JOBS_MIN;
+	return jobs > JOBS_MAX ? JOBS_MAX : jobs;
+}
+
+static int parse_way(const char *text, enum sandbox_way *way, struct error *e)
+{
+	static const char *const names[] = {
+		[SANDBOX_AUTO] = "auto",
+		[SANDBOX_OVERLAY] = "overlay",
+		[SANDBOX_COPY] = "copy",
+		[SANDBOX_CHROOT] = "chroot",
+	};
+
+	*way = SANDBOX_AUTO;
+	for (size_t i = 0; text && i < sizeof names / sizeof *names; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*way = (enum sandbox_way)i;
+			return 0;
+		}
+	}
+	if (!text)
+		return 0;
+	return error_set(e, ERROR_INPUT, "--isolation %s: use auto, overlay, copy or chroot", text);
+}
+
+static int begin(struct graph *g, const struct build_options *options, struct error *e)
+{
+	struct building *b = &g->building;
+	enum sandbox_way way;
+
+	b->options = options;
+	b->plan = options->plan;
+	b->store = options->store;
+	b->cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (b->cancel < 0)
+		return error_errno(e, "eventfd");
+	cancel_fd = b->cancel;
+	if (parse_way(options->isolation, &way, e) < 0)
+		return -1;
+	b->sandbox = sandbox_open(way, e);
+	if (!b->sandbox)
+		return -1;
+	b->trees = (struct tree_rules){
+		.user_xattrs = strncmp(sandbox_xattrs(), "user.", 5) == 0,
+		.keep_owners = true,
+		.make_devices = strncmp(sandbox_xattrs(), "user.", 5) != 0,
+	};
+	if (make_lines(g, e) < 0)
+		return -1;
+	mark_feeders(b);
+	return connect_all(g, e);
+}
+
+static void end(struct graph *g)
+{
+	struct building *b = &g->building;
+
+	for (size_t i = 0; b->line && i < b->plan->count; i++) {
+		for (size_t k = 0; k < b->line[i].count; k++)
+			free(b->line[i].task[k].then);
+		free(b->line[i].context_task.then);
+		free(b->line[i].task);
+	}
+	free(b->line);
+	free(g->ready);
+	sandbox_close(b->sandbox);
+	cancel_fd = -1;
+	if (b->cancel >= 0)
+		close(b->cancel);
+	pthread_mutex_destroy(&g->mutex);
+	pthread_cond_destroy(&g->changed);
+}
+
+int build_perform(const struct build_options *options, struct image *image,
+                  struct build_failure *failure)
+{
+	struct graph g = { .jobs = choose_jobs(options->jobs), .failure = failure,
+	                   .building.cancel = -1 };
+	int result;
+
+	memset(failure, 0, sizeof *failure);
+	pthread_mutex_init(&g.mutex, NULL);
+	pthread_cond_init(&g.changed, NULL);
+	result = begin(&g, options, &failure->error);
+	if (result == 0) {
+		/* This thread is the first worker; the others come when there is work for them. */
+		g.workers = 1;
+		work(&g);
+		for (unsigned i = 1; i < g.workers; i++)
+			pthread_join(g.thread[i], NULL);
+		result = g.failed ? -1 : 0;
+	}
+	if (result == 0)
+		result = assemble_image(&g.building, image, &failure->error);
+	end(&g);
+	return result;
+}

@@ -1,0 +1,78 @@
+/* A build: performs a plan. Every step starts as soon as its inputs are there.
+ *
+ *     step -> key -> found in the cache? its result : perform it -> layer -> record
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "builder/copy/context.h"
+#include "builder/plan/plan.h"
+#include "builder/progress/progress.h"
+#include "layers/image.h"
+#include "layers/store.h"
+
+struct build_secret {
+	const char *id;
+	char *value;             /* its bytes, read before the build starts */
+	size_t size;
+};
+
+struct build_ssh {
+	const char *id;          /* "default" */
+	const char *socket;      /* path of the agent's socket */
+};
+
+struct build_ulimit {
+	int resource;            /* RLIMIT_* */
+	uint64_t soft, hard;
+};
+
+struct build_context {
+	const char *name;        /* NULL: the main one */
+	struct context *context;
+};
+
+struct build_options {
+	struct store *store;
+	struct progress *progress;
+	const struct plan *plan;
+	const struct build_context *context;
+	size_t context_count;
+	const struct build_secret *secret;
+	size_t secret_count;
+	const struct build_ssh *ssh;
+	size_t ssh_count;
+	const struct build_ulimit *ulimit;
+	size_t ulimit_count;
+	const char *const *add_host;   /* "name:ip" or "name=ip" */
+	size_t add_host_count;
+	const char *hostname;          /* NULL: buildkitsandbox */
+	int64_t shm_size;              /* 0: 64 MiB */
+	const char *isolation;         /* NULL: probe */
+	unsigned jobs;                 /* 0: as many as the machine deserves */
+	const char *cache_mount_namespace;
+	const char *identity;          /* of the Dockerfile, so that a miss can be explained */
+	/* Bring a base's layer into the store: the resolver's. */
+	int (*fetch)(const struct base *base, size_t layer, struct vertex *v, struct error *e);
+	/* Asked before a step is performed: is the plan still good? ERROR_STALE ends the build; plan
+	 * again then. NULL: it is. */
+	int (*confirm)(void *context, struct error *e);
+	void *confirm_context;
+};
+
+/* Where a failed build failed. */
+struct build_failure {
+	const struct step *step;       /* NULL: not in a step */
+	struct vertex *vertex;
+	struct error error;
+};
+
+/* Run the plan's target; IMAGE receives config and layers, written to the store but not flushed.
+ * A failure or SIGINT (build_cancel) ends all running steps first. */
+int build_perform(const struct build_options *options, struct image *image,
+                  struct build_failure *failure);
+
+/* From a signal handler: end all steps. Async-signal-safe. */
+void build_cancel(void);

@@ -1,0 +1,79 @@
+#include "builder/build/etc_files.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "layers/path.h"
+#include "layers/scope.h"
+
+#define RESOLV_CONF_MAX (64 << 10)
+
+static int is_address(const char *text)
+{
+	unsigned char bytes[16];
+
+	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+static int add_host(FILE *f, const char *value, struct error *e)
+{
+	size_t name_length = strcspn(value, "=");
+	auto_free char *address = NULL;
+	size_t length;
+
+	if (!value[name_length])
+		name_length = strcspn(value, ":");
+	if (name_length == 0 || !value[name_length] || strpbrk(value, " \t\r\n"))
+		return error_set(e, ERROR_INPUT, "invalid add-host: \"%s\" (use name:address)", value);
+	address = strdup(value + name_length + 1);
+	if (!address)
+		return error_memory(e);
+	length = strlen(address);
+	if (length > 2 && address[0] == '[' && address[length - 1] == ']') {
+		memmove(address, address + 1, length - 2);
+		address[length - 2] = '\0';
+	}
+	if (strcmp(address, "host-gateway") == 0)
+		strcpy(address, "127.0.0.1");
+	if (!is_address(address))
+		return error_set(e, ERROR_INPUT, "invalid IP address in add-host: \"%s\"", address);
+	fprintf(f, "%s\t%.*s\n", address, (int)name_length, value);
+	return 0;
+}
+
+char *etc_hosts(const char *hostname, const char *const *add, size_t count, struct error *e)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	int result = 0;
+
+	if (!f) {
+		error_memory(e);
+		return NULL;
+	}
+	fprintf(f, "127.0.0.1\tlocalhost %s\n::1\tlocalhost ip6-localhost ip6-loopback\n", hostname);
+	for (size_t i = 0; result == 0 && i < count; i++)
+		result = add_host(f, add[i], e);
+	if (fclose(f) != 0)
+		result = error_memory(e);
+	if (result < 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+char *etc_resolv_conf(void)
+{
+	struct error ignored;
+	auto_close int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char *text = root < 0 ? NULL
+	                      : path_read(root, "etc/resolv.conf", RESOLV_CONF_MAX, NULL, &ignored);
+
+	/* A RUN shares this machine's network, so this machine's servers answer it too. */
+	return text ? text : strdup("nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
+}

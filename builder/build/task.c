@@ -1,0 +1,317 @@
+#include "builder/build/task.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "layers/scope.h"
+
+/* How often somebody who waits for another process's step looks whether it was told to stop. */
+#define LOCK_POLL_MS 20
+
+static const struct step_kind_row *const rows[] = {
+	[STEP_RUN] = &run_row,
+	[STEP_COPY] = &copy_row,
+	[STEP_WORKDIR] = &workdir_row,
+};
+
+bool build_is_cancelled(const struct building *b)
+{
+	struct pollfd p = { .fd = b->cancel, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static size_t count_below(const struct building *b, size_t stage, size_t number)
+{
+	const struct line *line = &b->line[stage];
+	size_t count = 0;
+
+	if (line->stage->base_kind == BASE_STAGE)
+		count = count_below(b, line->stage->base_stage, SIZE_MAX);
+	else if (line->stage->base_kind == BASE_IMAGE)
+		count = line->stage->base->layer_count;
+	if (line->has_context_task && number > 0)
+		count += line->context_task.record.has_layer;
+	for (size_t i = 0; i < line->count && i < number; i++)
+		count += line->task[i].record.has_layer;
+	return count;
+}
+
+static struct layer *fill_below(const struct building *b, size_t stage, size_t number,
+                                struct layer *out)
+{
+	const struct line *line = &b->line[stage];
+
+	if (line->stage->base_kind == BASE_STAGE) {
+		out = fill_below(b, line->stage->base_stage, SIZE_MAX, out);
+	} else if (line->stage->base_kind == BASE_IMAGE) {
+		const struct base *base = line->stage->base;
+
+		memcpy(out, base->layers, base->layer_count * sizeof *out);
+		out += base->layer_count;
+	}
+	if (line->has_context_task && number > 0 && line->context_task.record.has_layer)
+		*out++ = line->context_task.record.layer;
+	for (size_t i = 0; i < line->count && i < number; i++)
+		if (line->task[i].record.has_layer)
+			*out++ = line->task[i].record.layer;
+	return out;
+}
+
+/* The task that stands for FROM a folder counts as number -1: it has nothing below it. */
+static size_t number_of(const struct building *b, const struct task *t)
+{
+	const struct line *line = &b->line[t->step->stage];
+
+	return t == &line->context_task ? 0 : t->step->number;
+}
+
+struct layer *layers_below(const struct building *b, size_t stage, size_t number, size_t *count)
+{
+	struct layer *layers;
+
+	*count = count_below(b, stage, number);
+	layers = calloc(*count + 1, sizeof *layers);
+	if (layers)
+		fill_below(b, stage, number, layers);
+	return layers;
+}
+
+void chain_digest(const struct layer *layers, size_t count, struct digest *chain)
+{
+	struct sha256 s;
+
+	sha256_begin(&s);
+	for (size_t i = 0; i < count; i++)
+		sha256_add(&s, layers[i].diff_id.byte, DIGEST_SIZE);
+	sha256_end(&s, chain);
+}
+
+/* A layer is missing: it is a base's, and its registry has it. */
+static int fetch(void *context, const struct layer *layer, struct error *e)
+{
+	struct building *b = context;
+
+	for (size_t i = 0; i < b->plan->count; i++) {
+		const struct base *base = b->plan->stage[i].base;
+
+		if (!b->plan->stage[i].needed || b->plan->stage[i].base_kind != BASE_IMAGE)
+			continue;
+		for (size_t k = 0; k < base->layer_count; k++)
+			/* Two bases may have the same tar, compressed differently. */
+			if (digest_equal(&base->layers[k].blob, &layer->blob))
+				return b->options->fetch(base, k, NULL, e);
+	}
+	return error_set(e, ERROR_CORRUPT, "a layer of this build has gone from the store");
+}
+
+struct stack *stack_below(struct building *b, size_t stage, size_t number, struct error *e)
+{
+	size_t count;
+	auto_free struct layer *layers = layers_below(b, stage, number, &count);
+
+	if (!layers) {
+		error_memory(e);
+		return NULL;
+	}
+	return stack_new(b->store, layers, count, fetch, b, e);
+}
+
+struct context *find_context(const struct building *b, const char *name)
+{
+	for (size_t i = 0; i < b->options->context_count; i++) {
+		const struct build_context *c = &b->options->context[i];
+
+		if (name ? c->name && strcmp(c->name, name) == 0 : !c->name)
+			return c->context;
+	}
+	return NULL;
+}
+
+/* The place of a step, for explaining misses: the same in the next build of this Dockerfile. */
+static void slot_of(const struct building *b, const struct task *t, struct digest *slot)
+{
+	const char *identity = b->options->identity ? b->options->identity : "";
+	const char *stage = b->plan->stage[t->step->stage].name;
+	struct sha256 s;
+
+	sha256_begin(&s);
+	sha256_add(&s, identity, strlen(identity) + 1);
+	sha256_add(&s, stage, strlen(stage) + 1);
+	sha256_add(&s, &t->step->number, sizeof t->step->number);
+	sha256_end(&s, slot);
+}
+
+/* Only one process or thread performs a step; the others wait for its result. */
+static int lock_step(struct building *b, const struct digest *key, struct error *e)
+{
+	for (;;) {
+		int fd = store_lock(b->store, key, false, e);
+		struct pollfd p = { .fd = b->cancel, .events = POLLIN };
+
+		if (fd >= 0 || e->kind != ERROR_CANCELLED)
+			return fd;
+		if (poll(&p, 1, LOCK_POLL_MS) > 0)
+			return error_set(e, ERROR_CANCELLED, "cancelled");
+	}
+}
+
+static int perform_locked(struct building *b, struct task *t, struct key *key,
+                          const struct digest *digest, void *work, struct error *e)
+{
+	const struct step_kind_row *row = rows[t->step->kind];
+	auto_close int lock = lock_step(b, digest, e);
+	struct record record = { .created = b->plan->epoch };
+	auto_free char *why = NULL;
+	struct digest slot;
+	int found;
+
+	if (lock < 0)
+		return -1;
+	found = t->step->no_cache ? 0 : cache_find(b->store, digest, &t->record, e);
+	if (found) {
+		if (found > 0)
+			vertex_cached(t->vertex);
+		return found > 0 ? 0 : -1;
+	}
+	if (b->options->confirm && b->options->confirm(b->options->confirm_context, e) < 0)
+		return -1;
+	slot_of(b, t, &slot);
+	vertex_start(t->vertex);
+	why = t->step->no_cache ? NULL : cache_explain(b->store, key, &slot, row->difference, work);
+	if (why && strcmp(why, "first build") != 0)
+		vertex_note(t->vertex, why);
+	if (record.created < 0)
+		record.created = time(NULL);
+	if (row->perform(b, t, work, &record, e) < 0)
+		return -1;
+	t->record = record;
+	if (cache_save(b->store, key, &slot, &record, e) < 0)
+		return -1;
+	vertex_done(t->vertex);
+	return 0;
+}
+
+int task_perform(struct building *b, struct task *t, struct error *e)
+{
+	const struct step_kind_row *row = rows[t->step->kind];
+	struct key *key = key_new(e);
+	struct digest digest;
+	void *work = NULL;
+	int found = -1;
+
+	if (!key)
+		return -1;
+	if (row->prepare(b, t, key, &work, e) == 0 && key_digest(key, &digest, e) == 0) {
+		found = t->step->no_cache ? 0 : cache_find(b->store, &digest, &t->record, e);
+		if (found > 0)
+			vertex_cached(t->vertex);
+		if (found == 0)
+			found = perform_locked(b, t, key, &digest, work, e);
+	}
+	row->release(work);
+	key_free(key);
+	return found < 0 ? -1 : 0;
+}
+
+/* --- COPY and ADD: copy.c does the work, here is the world it happens in ------------------------- */
+
+static const char *secret_text(void *context, const char *id)
+{
+	const struct building *b = context;
+
+	for (size_t i = 0; i < b->options->secret_count; i++)
+		if (strcmp(b->options->secret[i].id, id) == 0)
+			return b->options->secret[i].value;
+	return NULL;
+}
+
+static void moved(void *context, const char *what, int64_t done, int64_t total)
+{
+	vertex_bytes(context, what, done, total);
+}
+
+int copy_world_of(struct building *b, const struct copy_step *step, size_t stage, size_t number,
+                  struct task *t, struct copy_world *world, struct error *e)
+{
+	*world = (struct copy_world){
+		.store = b->store,
+		.epoch = b->plan->epoch,
+		.secret = secret_text,
+		.secret_context = b,
+		.moved = moved,
+		.moved_context = t->vertex,
+	};
+	if (step->from.kind == ORIGIN_STAGE) {
+		world->from = stack_below(b, step->from.stage, SIZE_MAX, e);
+		if (!world->from)
+			return -1;
+	} else {
+		world->context = find_context(b, step->from.context);
+	}
+	if (stage == NO_STAGE)
+		world->onto = stack_new(b->store, NULL, 0, NULL, NULL, e);
+	else
+		world->onto = stack_below(b, stage, number, e);
+	return world->onto ? 0 : -1;
+}
+
+void copy_world_release(struct copy_world *world)
+{
+	stack_free(world->from);
+	stack_free(world->onto);
+}
+
+struct copying {
+	struct copy_world world;
+	struct selection *copy;
+};
+
+static void copy_release(void *work)
+{
+	struct copying *c = work;
+
+	if (!c)
+		return;
+	copy_free(c->copy);
+	copy_world_release(&c->world);
+	free(c);
+}
+
+static int copy_prepare(struct building *b, struct task *t, struct key *key, void **work,
+                        struct error *e)
+{
+	struct copying *c = calloc(1, sizeof *c);
+	const struct copy_step *step = &t->step->copy;
+
+	*work = c;
+	if (!c)
+		return error_memory(e);
+	if (copy_world_of(b, step, t->step->stage, number_of(b, t), t, &c->world, e) < 0)
+		return -1;
+	key_add_number(key, "SOURCE_DATE_EPOCH", b->plan->epoch);
+	c->copy = copy_select(step, &c->world, key, e);
+	return c->copy ? 0 : -1;
+}
+
+static int copy_perform(struct building *b, struct task *t, void *work, struct record *record,
+                        struct error *e)
+{
+	struct copying *c = work;
+
+	(void)b;
+	(void)t;
+	record->has_layer = true;
+	return copy_write(c->copy, &record->layer, e);
+}
+
+static char *copy_compare(void *work, const struct layer *old)
+{
+	struct copying *c = work;
+
+	return copy_difference(c->copy, old);
+}
+
+const struct step_kind_row copy_row = { copy_prepare, copy_perform, copy_release, copy_compare };

@@ -1,0 +1,501 @@
+#include "builder/command/build_flags.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/command/fields.h"
+#include "builder/command/flag_values.h"
+#include "builder/command/proxies.h"
+
+static const struct option_row rows[] = {
+	{ "add-host", 0, "strings", "Add a custom host-to-IP mapping (format: \"host:ip\")" },
+	{ "allow", 0, "strings", "Allow an entitlement (network.host, security.insecure)" },
+	{ "allow-secret-leak", 0, NULL, "Do not search the image for secrets of the build" },
+	{ "annotation", 0, "strings", "Add an annotation to the image" },
+	{ "build-arg", 0, "strings", "Set a build-time variable" },
+	{ "build-context", 0, "strings", "Additional build contexts (e.g., name=path)" },
+	{ "call", 0, "string", "Evaluate instead of building (check, outline, targets)" },
+	{ "check", 0, NULL, "Short for --call=check" },
+	{ "file", 'f', "string", "Name of the Dockerfile (default PATH/Dockerfile), - is stdin" },
+	{ "hostname", 0, "string", "Host name that a RUN sees (default buildkitsandbox)" },
+	{ "iidfile", 0, "string", "Write the image's id to a file" },
+	{ "isolation", 0, "string", "How a RUN is kept apart (auto, overlay, copy, chroot)" },
+	{ "jobs", 0, "number", "How many steps may run at the same time" },
+	{ "label", 0, "strings", "Set metadata for the image" },
+	{ "load", 0, NULL, "Short for --output=type=docker, into the store" },
+	{ "metadata-file", 0, "string", "Write what came of the build to a file, as JSON" },
+	{ "network", 0, "string", "Network of RUN (default, none, host)" },
+	{ "no-cache", 0, NULL, "Do not use results of earlier builds" },
+	{ "no-cache-filter", 0, "strings", "Do not use them for these stages" },
+	{ "output", 'o', "strings", "Where the result goes (format: \"type=local,dest=path\")" },
+	{ "platform", 0, "strings", "Platform to build for" },
+	{ "progress", 0, "string", "Kind of progress (auto, none, plain, quiet, rawjson, tty)" },
+	{ "pull", 0, NULL, "Ask the registries for newer base images" },
+	{ "push", 0, NULL, "Short for --output=type=registry" },
+	{ "quiet", 'q', NULL, "Print the image's id only" },
+	{ "root", 0, "dir", "Where images and caches are kept" },
+	{ "secret", 0, "strings", "Secret for RUN (format: \"id=mysecret[,src=/local/secret]\")" },
+	{ "shm-size", 0, "bytes", "Size of /dev/shm in a RUN" },
+	{ "ssh", 0, "strings", "SSH agent for RUN (format: \"default|<id>[=<socket>]\")" },
+	{ "tag", 't', "strings", "Name of the image (format: \"name:tag\")" },
+	{ "target", 0, "string", "Stage to build" },
+	{ "ulimit", 0, "ulimit", "Limits of a RUN (format: \"nofile=1024:2048\")" },
+
+	/* What docker has and this program gives no meaning. */
+	{ "attest", 0, "strings", NULL },
+	{ "builder", 0, "string", NULL },
+	{ "cache-from", 0, "strings", NULL },
+	{ "cache-to", 0, "strings", NULL },
+	{ "cgroup-parent", 0, "string", NULL },
+	{ "compress", 0, NULL, NULL },
+	{ "cpu-period", 0, "number", NULL },
+	{ "cpu-quota", 0, "number", NULL },
+	{ "cpu-shares", 'c', "number", NULL },
+	{ "cpuset-cpus", 0, "string", NULL },
+	{ "cpuset-mems", 0, "string", NULL },
+	{ "debug", 'D', NULL, NULL },
+	{ "disable-content-trust", 0, NULL, NULL },
+	{ "force-rm", 0, NULL, NULL },
+	{ "memory", 'm', "bytes", NULL },
+	{ "memory-swap", 0, "bytes", NULL },
+	{ "policy", 0, "strings", NULL },
+	{ "provenance", 0, "string", NULL },
+	{ "resource", 0, "strings", NULL },
+	{ "rm", 0, NULL, NULL },
+	{ "sbom", 0, "string", NULL },
+	{ "security-opt", 0, "strings", NULL },
+	{ "squash", 0, NULL, NULL },
+	{ NULL },
+};
+
+static const struct usage usage = {
+	"build", "[OPTIONS] PATH | URL | -", "Build an image from a Dockerfile", rows, 0, ARGUMENTS_ANY
+};
+
+/* --- lists ---------------------------------------------------------------------------------- */
+
+int list_add(struct list *list, const char *item, struct error *e)
+{
+	if (list->count == list->capacity) {
+		size_t capacity = list->capacity ? 2 * list->capacity : 8;
+		const char **grown = reallocarray(list->item, capacity, sizeof *grown);
+
+		if (!grown)
+			return error_memory(e);
+		list->item = grown;
+		list->capacity = capacity;
+	}
+	list->item[list->count++] = item;
+	return 0;
+}
+
+const char *build_flags_keep(struct build_flags *flags, char *text, struct error *e)
+{
+	if (!text) {
+		error_memory(e);
+		return NULL;
+	}
+	if (list_add(&flags->memory, text, e) < 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static int gather(struct build_flags *flags, const char *name, struct list *list, struct error *e)
+{
+	const char *value;
+	size_t at = 0;
+
+	while ((value = options_next(&flags->options, name, &at)))
+		if (list_add(list, value, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* The same, commas separating more. */
+static int gather_split(struct build_flags *flags, const char *name, struct list *list,
+                        struct error *e)
+{
+	const char *value;
+	size_t at = 0;
+
+	while ((value = options_next(&flags->options, name, &at))) {
+		const char *copy = build_flags_keep(flags, strdup(value), e);
+		char *rest = (char *)copy, *word;
+
+		if (!copy)
+			return -1;
+		while ((word = strsep(&rest, ",")))
+			if (*word && list_add(list, word, e) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+/* --- flags, by what they are about ---------------------------------------------------------- */
+
+/* "K=V"; "K" is the environment's, and nothing when that has none. */
+static int split_args(struct build_flags *flags, struct error *e)
+{
+	flags->arg = calloc(flags->args.count + 1, sizeof *flags->arg);
+	if (!flags->arg)
+		return error_memory(e);
+	flags->plan.arg = flags->arg;
+	for (size_t i = 0; i < flags->args.count; i++) {
+		const char *text = flags->args.item[i], *equals = strchr(text, '=');
+		const char *name, *value = equals ? equals + 1 : getenv(text);
+
+		if (equals == text || !*text)
+			return error_set(e, ERROR_INPUT, "--build-arg: name is missing");
+		if (!value)
+			continue;
+		name = build_flags_keep(flags, strndup(text, equals ? (size_t)(equals - text)
+		                                                    : strlen(text)), e);
+		if (!name)
+			return -1;
+		flags->arg[flags->plan.arg_count++] = (struct build_arg){ name, value };
+		if (strcmp(name, "BUILDKIT_CACHE_MOUNT_NS") == 0)
+			flags->build.cache_mount_namespace = value;
+		if (strcmp(name, "BUILDKIT_SANDBOX_HOSTNAME") == 0 && !flags->build.hostname)
+			flags->build.hostname = value;
+	}
+	return 0;
+}
+
+static int read_args(struct build_flags *flags, struct error *e)
+{
+	bool has_epoch = false;
+
+	if (gather(flags, "build-arg", &flags->args, e) < 0)
+		return -1;
+	for (size_t i = 0; i < flags->args.count; i++)
+		has_epoch |= strncmp(flags->args.item[i], "SOURCE_DATE_EPOCH", 17) == 0;
+	if (!has_epoch && getenv("SOURCE_DATE_EPOCH") &&
+	    list_add(&flags->args, "SOURCE_DATE_EPOCH", e) < 0)
+		return -1;
+	if (proxies_add(flags, e) < 0)
+		return -1;
+	return split_args(flags, e);
+}
+
+static int read_labels(struct build_flags *flags, struct error *e)
+{
+	const char *value;
+	size_t at = 0;
+
+	while ((value = options_next(&flags->options, "label", &at))) {
+		char *pair = NULL;
+
+		if (asprintf(&pair, "%s%s", value, strchr(value, '=') ? "" : "=") < 0)
+			pair = NULL;
+		value = build_flags_keep(flags, pair, e);
+		if (!value || list_add(&flags->labels, value, e) < 0)
+			return -1;
+		if (*value == '=')
+			return error_set(e, ERROR_INPUT, "--label: name is missing");
+	}
+	flags->plan.label = flags->labels.item;
+	flags->plan.label_count = flags->labels.count;
+	return 0;
+}
+
+static int read_contexts(struct build_flags *flags, struct error *e)
+{
+	if (gather(flags, "build-context", &flags->contexts, e) < 0)
+		return -1;
+	flags->named = calloc(flags->contexts.count + 1, sizeof *flags->named);
+	if (!flags->named)
+		return error_memory(e);
+	for (size_t i = 0; i < flags->contexts.count; i++) {
+		const char *text = flags->contexts.item[i], *equals = strchr(text, '=');
+		const char *name;
+
+		if (!equals || equals == text || !equals[1])
+			return error_set(e, ERROR_INPUT,
+			                 "invalid context value: %s, expected key=value", text);
+		name = build_flags_keep(flags, strndup(text, (size_t)(equals - text)), e);
+		if (!name)
+			return -1;
+		flags->named[i] = (struct named_context){ name, equals + 1 };
+	}
+	flags->plan.context = flags->named;
+	flags->plan.context_count = flags->contexts.count;
+	return 0;
+}
+
+static int read_secrets(struct build_flags *flags, struct error *e)
+{
+	const char *value;
+	size_t at = 0;
+
+	flags->secret = calloc(flags->options.count + 1, sizeof *flags->secret);
+	flags->ssh = calloc(flags->options.count + 1, sizeof *flags->ssh);
+	if (!flags->secret || !flags->ssh)
+		return error_memory(e);
+	flags->build.secret = flags->secret;
+	flags->build.ssh = flags->ssh;
+	while ((value = options_next(&flags->options, "secret", &at)))
+		if (secret_value(value, &flags->secret[flags->build.secret_count++], e) < 0)
+			return -1;
+	at = 0;
+	while ((value = options_next(&flags->options, "ssh", &at)))
+		if (ssh_value(value, &flags->ssh[flags->build.ssh_count++], e) < 0)
+			return -1;
+	return 0;
+}
+
+static int read_limits(struct build_flags *flags, struct error *e)
+{
+	const char *value = options_value(&flags->options, "shm-size");
+	size_t at = 0;
+
+	if (value && size_value(value, &flags->build.shm_size, e) < 0)
+		return error_context(e, "--shm-size");
+	flags->ulimit = calloc(flags->options.count + 1, sizeof *flags->ulimit);
+	if (!flags->ulimit)
+		return error_memory(e);
+	flags->build.ulimit = flags->ulimit;
+	while ((value = options_next(&flags->options, "ulimit", &at)))
+		if (ulimit_value(value, &flags->ulimit[flags->build.ulimit_count++], e) < 0)
+			return -1;
+	value = options_value(&flags->options, "jobs");
+	if (value) {
+		char *end;
+		unsigned long jobs = strtoul(value, &end, 10);
+
+		if (*value < '0' || *value > '9' || *end || jobs > 1000)
+			return error_set(e, ERROR_INPUT, "--jobs: invalid number: %s", value);
+		flags->build.jobs = (unsigned)jobs;
+	}
+	return 0;
+}
+
+static int read_network(struct build_flags *flags, struct error *e)
+{
+	static const char *const modes[] = { "default", "none", "host" };
+	const char *mode = options_value(&flags->options, "network"), *value;
+	size_t at = 0, i = 0;
+
+	while (mode && i < 3 && strcmp(mode, modes[i]) != 0)
+		i++;
+	if (i == 3)
+		return error_set(e, ERROR_INPUT, "network mode \"%s\" not supported: use default, "
+		                 "none or host", mode);
+	flags->plan.network = i > 0 ? modes[i] : NULL;
+	flags->plan.allow_network_host = i == 2; /* who says --network=host has said it all */
+	while ((value = options_next(&flags->options, "allow", &at))) {
+		if (strcmp(value, "network.host") == 0)
+			flags->plan.allow_network_host = true;
+		else if (strcmp(value, "security.insecure") == 0)
+			flags->plan.allow_insecure = true;
+		else if (strncmp(value, "fs", 2) != 0 && strncmp(value, "device", 6) != 0)
+			return error_set(e, ERROR_INPUT, "unknown entitlement %s", value);
+	}
+	at = 0;
+	while ((value = options_next(&flags->options, "add-host", &at)))
+		if (host_value(value, e) < 0 || list_add(&flags->hosts, value, e) < 0)
+			return -1;
+	flags->build.add_host = flags->hosts.item;
+	flags->build.add_host_count = flags->hosts.count;
+	return 0;
+}
+
+static int read_platform(struct build_flags *flags, struct error *e)
+{
+	const char *platform = options_value(&flags->options, "platform");
+
+	if (!platform)
+		platform = getenv("DOCKER_DEFAULT_PLATFORM");
+	if (platform && strchr(platform, ','))
+		return error_set(e, ERROR_UNSUPPORTED, "--platform %s: several platforms at once are "
+		                 "not supported; build one after the other", platform);
+	flags->plan.platform = platform && *platform ? platform : NULL;
+	return 0;
+}
+
+static int read_call(struct build_flags *flags, struct error *e)
+{
+	static const char *const calls[] = { "check", "outline", "targets" };
+	const char *value = options_value(&flags->options, "call"), *format;
+	struct fields f = { 0 };
+	int result = 0;
+
+	if (options_switch(&flags->options, "check", false))
+		value = "check";
+	if (!value)
+		return 0;
+	if (fields_parse(value, &f, e) < 0)
+		result = error_context(e, "--call");
+	format = fields_value(&f, "format");
+	flags->call_json = format && strcmp(format, "json") == 0;
+	for (size_t i = 0; result == 0 && i < sizeof calls / sizeof *calls; i++)
+		if (strcmp(f.item[0].key, calls[i]) == 0 ||
+		    (i == 0 && strcmp(f.item[0].key, "lint") == 0))
+			flags->call = calls[i];
+	if (result == 0 && !flags->call && strcmp(f.item[0].key, "build") != 0)
+		result = error_set(e, ERROR_INPUT, "--call: unknown call %s: use build, check, "
+		                   "outline or targets", f.item[0].key);
+	fields_release(&f);
+	return result;
+}
+
+static int read_progress(struct build_flags *flags, struct error *e)
+{
+	static const struct {
+		const char *name;
+		enum progress_mode mode;
+	} modes[] = {
+		{ "auto", PROGRESS_AUTO },   { "plain", PROGRESS_PLAIN }, { "tty", PROGRESS_TTY },
+		{ "quiet", PROGRESS_QUIET }, { "none", PROGRESS_QUIET },  { "rawjson", PROGRESS_RAWJSON },
+	};
+	const char *said = options_value(&flags->options, "progress"), *name = said;
+	size_t i = 0;
+
+	if (!name)
+		name = getenv("BUILDKIT_PROGRESS");
+	if (!name || !*name)
+		name = "auto";
+	while (i < sizeof modes / sizeof *modes && strcmp(name, modes[i].name) != 0)
+		i++;
+	if (i == sizeof modes / sizeof *modes)
+		return error_set(e, ERROR_INPUT, "unknown progress %s: use auto, none, plain, quiet, "
+		                 "rawjson or tty", name);
+	flags->quiet = options_switch(&flags->options, "quiet", false);
+	if (flags->quiet && said && strcmp(said, "auto") != 0 && modes[i].mode != PROGRESS_QUIET)
+		return error_set(e, ERROR_INPUT,
+		                 "progress=%s and quiet cannot be used together", said);
+	flags->no_id = strcmp(name, "none") == 0;
+	flags->quiet |= modes[i].mode == PROGRESS_QUIET;
+	flags->progress = flags->quiet ? PROGRESS_QUIET : modes[i].mode;
+	return 0;
+}
+
+/* One line for each kind of flag that does nothing here, however often it was given. */
+static int read_ignored(struct build_flags *flags, struct error *e)
+{
+	static const struct {
+		const char *name, *why;
+	} wanted[] = {
+		{ "attest", "attestations are not supported yet" },
+		{ "provenance", "attestations are not supported yet" },
+		{ "sbom", "attestations are not supported yet" },
+		{ "cache-from", "not supported yet" },
+		{ "cache-to", "not supported yet" },
+		{ "policy", "not supported yet" },
+		{ "squash", "not supported yet" },
+		{ "memory", "not supported yet" },
+		{ "builder", "there is no builder instance to choose" },
+		{ "compress", "there is no daemon to send a context to" },
+		{ "force-rm", "there are no intermediate containers" },
+		{ "rm", "there are no intermediate containers" },
+	};
+
+	for (const struct option_row *row = rows; row->name; row++) {
+		const char *value = options_value(&flags->options, row->name);
+		const char *why = "not supported";
+		char *text = NULL;
+
+		/* "--provenance=false" asks for what is so anyway. */
+		if (row->help || !value || strcmp(value, "false") == 0)
+			continue;
+		for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+			if (strcmp(wanted[i].name, row->name) == 0)
+				why = wanted[i].why;
+		if (asprintf(&text, "--%s is ignored: %s", row->name, why) < 0)
+			text = NULL;
+		value = build_flags_keep(flags, text, e);
+		if (!value || list_add(&flags->warnings, value, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_outputs(struct build_flags *flags, struct error *e)
+{
+	const struct options *o = &flags->options;
+
+	if (gather(flags, "tag", &flags->tags, e) < 0 ||
+	    gather(flags, "output", &flags->outputs, e) < 0 ||
+	    gather(flags, "annotation", &flags->annotations, e) < 0)
+		return -1;
+	flags->push = options_switch(o, "push", false);
+	flags->load = options_switch(o, "load", false);
+	flags->iidfile = options_value(o, "iidfile");
+	flags->metadata_file = options_value(o, "metadata-file");
+	return 0;
+}
+
+static int read_all(struct build_flags *flags, struct error *e)
+{
+	const struct options *o = &flags->options;
+	const char *root = options_value(o, "root");
+
+	if (o->argument_count != 1)
+		return error_set(e, ERROR_INPUT, "cairn build requires 1 argument, the context: PATH, "
+		                 "URL or - (%zu given)", o->argument_count);
+	if (root && setenv("CAIRN_ROOT", root, 1) < 0)
+		return error_memory(e);
+	flags->context = o->arguments[0];
+	flags->file = options_value(o, "file");
+	flags->pull = options_switch(o, "pull", false);
+	flags->allow_secret_leak = options_switch(o, "allow-secret-leak", false);
+	flags->plan.target = options_value(o, "target");
+	flags->plan.no_cache = options_switch(o, "no-cache", false);
+	flags->build.hostname = options_value(o, "hostname");
+	flags->build.isolation = options_value(o, "isolation");
+	if (flags->build.isolation && strcmp(flags->build.isolation, "default") == 0)
+		flags->build.isolation = NULL;
+	if (gather_split(flags, "no-cache-filter", &flags->no_cache_filters, e) < 0 ||
+	    read_args(flags, e) < 0 || read_labels(flags, e) < 0 || read_contexts(flags, e) < 0 ||
+	    read_secrets(flags, e) < 0 || read_limits(flags, e) < 0 || read_network(flags, e) < 0 ||
+	    read_platform(flags, e) < 0 || read_call(flags, e) < 0 || read_progress(flags, e) < 0 ||
+	    read_outputs(flags, e) < 0)
+		return -1;
+	flags->plan.no_cache_filter = flags->no_cache_filters.item;
+	flags->plan.no_cache_filter_count = flags->no_cache_filters.count;
+	flags->plan.checks_only = flags->call != NULL;
+	return read_ignored(flags, e);
+}
+
+int build_flags_read(int argc, char **argv, struct build_flags *flags, struct error *e)
+{
+	memset(flags, 0, sizeof *flags);
+	if (options_parse(&usage, argc, argv, &flags->options, e) < 0)
+		return -1;
+	if (flags->options.help) {
+		options_help(&usage, stdout);
+		return 1;
+	}
+	return read_all(flags, e);
+}
+
+void build_flags_release(struct build_flags *flags)
+{
+	struct list *const lists[] = {
+		&flags->tags, &flags->outputs, &flags->annotations, &flags->warnings, &flags->args,
+		&flags->labels, &flags->contexts, &flags->no_cache_filters, &flags->hosts,
+		&flags->memory,
+	};
+
+	for (size_t i = 0; i < flags->build.secret_count; i++) {
+		free((char *)flags->secret[i].id);
+		if (flags->secret[i].value)
+			explicit_bzero(flags->secret[i].value, flags->secret[i].size);
+		free(flags->secret[i].value);
+	}
+	for (size_t i = 0; i < flags->build.ssh_count; i++) {
+		free((char *)flags->ssh[i].id);
+		free((char *)flags->ssh[i].socket);
+	}
+	for (size_t i = 0; i < flags->memory.count; i++)
+		free((char *)flags->memory.item[i]);
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		free(lists[i]->item);
+	free(flags->arg);
+	free(flags->named);
+	free(flags->secret);
+	free(flags->ssh);
+	free(flags->ulimit);
+	options_release(&flags->options);
+}

@@ -1,0 +1,425 @@
+/* cairn build: from a command line to an image.
+ *
+ *     flags -> Dockerfile -> contexts -> plan -> build -> outputs -> what is told of it
+ */
+#include "builder/command/command.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "builder/build/base.h"
+#include "builder/build/build.h"
+#include "builder/command/build_flags.h"
+#include "builder/command/build_result.h"
+#include "builder/plan/call.h"
+#include "builder/copy/context.h"
+#include "builder/command/context_source.h"
+#include "builder/command/dockerfile_source.h"
+#include "builder/copy/git.h"
+#include "builder/interrupt.h"
+#include "builder/plan/plan.h"
+#include "builder/command/report.h"
+#include "layers/scope.h"
+
+/* The last lines of a failed step that are shown again. */
+#define TAIL_SHOWN 10
+
+struct session {
+	struct build_flags flags;
+	struct store *store;
+	struct progress *progress;
+	struct remote remote;
+	struct bases *bases;
+	struct build_result result;
+	struct context_source place;
+	struct context_source *fetched; /* named contexts that are repositories */
+	size_t fetched_count;
+	struct dockerfile_source source;
+	struct dockerfile *file;
+	struct build_context *context;  /* the main one first */
+	size_t context_count;
+	struct plan *plan;
+	struct image image;
+
+	/* What a failure leaves to report. */
+	char *tail, *step_name;
+	int first_line, last_line;
+};
+
+/* --- the Dockerfile ------------------------------------------------------------------------- */
+
+/* All mistakes, a line each; one place is shown: the first. */
+static int syntax_errors(struct session *s, struct error *e)
+{
+	const struct dockerfile *d = s->file;
+	char text[sizeof e->text];
+	size_t used = 0;
+
+	for (size_t i = 0; i < d->error_count && used < sizeof text; i++) {
+		const struct syntax_error *wrong = &d->error[i];
+		char line[48] = "";
+
+		if (wrong->line > 0)
+			snprintf(line, sizeof line, "dockerfile parse error on line %d: ", wrong->line);
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s%s", i ? "\n" : "",
+		                         line, wrong->text);
+	}
+	if (d->unreported && used < sizeof text)
+		snprintf(text + used, sizeof text - used, "\nand %zu more", d->unreported);
+	s->first_line = s->last_line = d->error[0].line;
+	return error_set(e, ERROR_INPUT, "%s", text);
+}
+
+static int read_dockerfile(struct session *s, struct error *e)
+{
+	const struct build_flags *f = &s->flags;
+	struct vertex *v = progress_vertex(s->progress, "[internal] load build definition from "
+	                                                "Dockerfile");
+	int result;
+
+	vertex_start(v);
+	if (s->place.dockerfile && !f->file)
+		result = dockerfile_source_take(&s->source, &s->place.dockerfile,
+		                                s->place.dockerfile_size, e);
+	else
+		result = dockerfile_source_read(s->place.folder, f->file, s->store, &s->source, e);
+	if (result == 0) {
+		s->file = dockerfile_parse(s->source.text, s->source.size);
+		if (!s->file)
+			result = error_memory(e);
+		else if (s->file->error_count > 0 && !f->call)
+			result = syntax_errors(s, e);
+	}
+	if (result == 0) {
+		vertex_done(v);
+	} else {
+		auto_free char *first = strndup(e->text, strcspn(e->text, "\n"));
+
+		vertex_failed(v, first ? first : "");
+	}
+	return result;
+}
+
+/* --- contexts ------------------------------------------------------------------------------- */
+
+static struct build_context *new_context(struct session *s, const char *name)
+{
+	struct build_context *c = &s->context[s->context_count];
+
+	c->name = name;
+	return c;
+}
+
+/* A named context that is a repository; it has no .dockerignore that counts. */
+static int open_named_repository(struct session *s, const struct named_context *named,
+                                 struct build_context *c, struct error *e)
+{
+	struct context_source *grown = reallocarray(s->fetched, s->fetched_count + 1, sizeof *grown);
+
+	if (!grown)
+		return error_memory(e);
+	s->fetched = grown;
+	if (context_source_open(named->value, NULL, s->store, &grown[s->fetched_count++], e) < 0)
+		return error_context(e, "build context %s", named->name);
+	c->context = context_open(NULL, grown[s->fetched_count - 1].folder, NULL, e);
+	if (!c->context)
+		return -1;
+	s->context_count++;
+	return 0;
+}
+
+/* A named context that is a folder, seen through its own .dockerignore. */
+static int open_named(struct session *s, const struct named_context *named, struct error *e)
+{
+	/* The planner's and the resolver's. */
+	static const char *const others[] = { "docker-image://", "oci-layout://", "target:" };
+	struct build_context *c = new_context(s, named->name);
+	struct ignore *ignore = NULL;
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strncmp(named->value, others[i], strlen(others[i])) == 0)
+			return 0;
+	if (git_is_place(named->value))
+		return open_named_repository(s, named, c, e);
+	if (is_web_address(named->value))
+		return error_set(e, ERROR_UNSUPPORTED, "build context %s: an address is not supported "
+		                 "here yet: name a folder", named->name);
+	if (stat(named->value, &st) < 0)
+		return error_errno(e, "failed to get build context %s: stat %s", named->name,
+		                   named->value);
+	if (!S_ISDIR(st.st_mode))
+		return error_set(e, ERROR_INPUT, "failed to get build context %s: %s is not a folder",
+		                 named->name, named->value);
+	if (dockerignore_read(named->value, &ignore, e) < 0)
+		return error_context(e, "build context %s", named->name);
+	c->context = context_open(s->store, named->value, ignore, e);
+	if (!c->context)
+		return -1;
+	s->context_count++;
+	return 0;
+}
+
+static int open_contexts(struct session *s, struct error *e)
+{
+	const struct plan_options *o = &s->flags.plan;
+	struct build_context *c;
+
+	s->context = calloc(o->context_count + 1, sizeof *s->context);
+	if (!s->context)
+		return error_memory(e);
+	c = new_context(s, NULL);
+	if (s->place.folder) {
+		c->context = context_open(s->place.temporary ? NULL : s->store, s->place.folder,
+		                          s->source.ignore, e);
+		s->source.ignore = NULL;
+	} else {
+		c->context = context_empty(s->store, e);
+	}
+	if (!c->context)
+		return -1;
+	s->context_count++;
+	for (size_t i = 0; i < o->context_count; i++)
+		if (open_named(s, &o->context[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+/* --- the plan ------------------------------------------------------------------------------- */
+
+/* What the planner asks for from outside. */
+static bool is_ignored(void *session, const char *path)
+{
+	const struct session *s = session;
+	const struct ignore *rules = context_ignore(s->context[0].context);
+
+	return rules && !ignore_has_exceptions(rules) && ignore_excludes(rules, path);
+}
+
+static int resolve(void *session, const char *image, const char *platform,
+                   const struct base **base, struct error *e)
+{
+	struct session *s = session;
+
+	return bases_resolve(s->bases, image, platform, base, e);
+}
+
+static void expect(void *session, const char *const *images, size_t count, const char *platform)
+{
+	struct session *s = session;
+
+	bases_expect(s->bases, images, count, platform);
+}
+
+static void set_callbacks(struct session *s, struct plan_options *options)
+{
+	options->ignored = is_ignored;
+	options->resolve = resolve;
+	options->expect = expect;
+	options->context_pointer = s;
+}
+
+static int make_plan(struct session *s, struct error *e)
+{
+	struct plan_options options = s->flags.plan;
+	struct plan_error wrong = { 0 };
+
+	set_callbacks(s, &options);
+	s->plan = plan_make(s->file, &options, &wrong);
+	if (!s->plan) {
+		s->first_line = wrong.first_line;
+		s->last_line = wrong.last_line;
+		*e = wrong.error;
+		return -1;
+	}
+	return plan_check_findings(s->plan, e);
+}
+
+/* --- the build ------------------------------------------------------------------------------ */
+
+static int perform(struct session *s, struct error *e)
+{
+	struct build_options options = s->flags.build;
+	struct build_failure failure;
+	struct error ignored;
+
+	options.store = s->store;
+	options.progress = s->progress;
+	options.plan = s->plan;
+	options.context = s->context;
+	options.context_count = s->context_count;
+	options.identity = s->source.identity;
+	options.fetch = bases_fetch;
+	options.confirm = bases_confirm;
+	options.confirm_context = s->bases;
+	if (atomic_load(&interrupted))
+		return error_set(e, ERROR_CANCELLED, "cancelled");
+	if (build_perform(&options, &s->image, &failure) == 0)
+		return bases_confirm(s->bases, e);
+	*e = failure.error;
+	/* What succeeded before the failure is worth keeping. */
+	store_flush(s->store, &ignored);
+	if (e->kind == ERROR_STALE || e->kind == ERROR_CANCELLED)
+		return -1; /* nobody's step failed */
+	if (failure.vertex) {
+		s->step_name = strdup(vertex_name(failure.vertex));
+		s->tail = vertex_tail(failure.vertex, TAIL_SHOWN);
+	}
+	if (failure.step && failure.step->in) {
+		s->first_line = failure.step->in->first_line;
+		s->last_line = failure.step->in->last_line;
+	}
+	return -1;
+}
+
+/* --check, --call: told instead of built. Returns the exit status, or -1 and E. */
+static int answer_call(struct session *s, struct error *e)
+{
+	struct plan_options options = s->flags.plan;
+	struct plan_error wrong = { 0 };
+	struct call call = { .what = s->flags.call, .json = s->flags.call_json,
+	                     .name = s->source.name, .text = s->source.text,
+	                     .size = s->source.size, .file = s->file, .error = &wrong };
+
+	set_callbacks(s, &options);
+	if (strcmp(s->flags.call, "targets") == 0)
+		options.resolve = NULL; /* the text alone tells them */
+	if (s->file->error_count == 0)
+		s->plan = plan_make(s->file, &options, &wrong);
+	call.plan = s->plan;
+	progress_free(s->progress, true);
+	s->progress = NULL;
+	return call_print(&call, stdout, e);
+}
+
+/* The plan stands on remembered bases; when a tag turns out to have moved, all is planned again on
+ * what the registries say now. */
+static int plan_and_perform(struct session *s, struct error *e)
+{
+	if (make_plan(s, e) == 0 && perform(s, e) == 0)
+		return 0;
+	if (e->kind != ERROR_STALE)
+		return -1;
+	progress_warn(s->progress, e->text);
+	image_release(&s->image);
+	image_init(&s->image);
+	plan_free(s->plan);
+	s->plan = NULL;
+	bases_close(s->bases);
+	s->bases = bases_open(s->store, s->progress, &s->remote, true, e);
+	return s->bases && make_plan(s, e) == 0 ? perform(s, e) : -1;
+}
+
+static int solve(struct session *s, struct error *e)
+{
+	struct built built = { .store = s->store, .progress = s->progress, .remote = &s->remote,
+	                       .image = &s->image };
+
+	s->bases = bases_open(s->store, s->progress, &s->remote, s->flags.pull, e);
+	if (!s->bases || read_dockerfile(s, e) < 0 || open_contexts(s, e) < 0)
+		return error_context(e, "failed to solve");
+	if (s->flags.call)
+		return answer_call(s, e);
+	if (plan_and_perform(s, e) < 0)
+		return error_context(e, "failed to solve");
+	built.bases = s->bases;
+	built.epoch = s->plan->epoch;
+	return build_result_deliver(&s->result, &built, e);
+}
+
+/* --- around it ------------------------------------------------------------------------------ */
+
+static int begin(struct session *s, struct error *e)
+{
+	const struct build_flags *f = &s->flags;
+	const char *no_colour = getenv("NO_COLOR");
+
+	if (build_result_plan(f, &s->result, e) < 0)
+		return -1;
+	s->store = store_open(NULL, e);
+	if (!s->store)
+		return -1;
+	s->progress = progress_new(f->progress, STDERR_FILENO, e);
+	if (!s->progress)
+		return -1;
+	progress_colour(s->progress, !no_colour || !*no_colour);
+	interrupt_catch(build_cancel);
+	for (size_t i = 0; i < f->warnings.count; i++)
+		progress_warn(s->progress, f->warnings.item[i]);
+	return context_source_open(f->context, f->file, s->store, &s->place, e);
+}
+
+static void report(struct session *s, bool succeeded)
+{
+	progress_free(s->progress, succeeded);
+	s->progress = NULL;
+	if (!succeeded) {
+		report_tail(stderr, s->step_name, s->tail);
+		report_place(stderr, &s->source, s->first_line, s->last_line);
+	}
+	if (s->plan && !s->flags.quiet)
+		report_findings(stderr, s->plan->finding, s->plan->finding_count);
+}
+
+static void session_release(struct session *s)
+{
+	struct error ignored;
+
+	progress_free(s->progress, false);
+	image_release(&s->image);
+	plan_free(s->plan);
+	for (size_t i = 0; i < s->context_count; i++)
+		context_close(s->context[i].context, &ignored);
+	free(s->context);
+	dockerfile_free(s->file);
+	dockerfile_source_release(&s->source);
+	context_source_release(&s->place);
+	for (size_t i = 0; i < s->fetched_count; i++)
+		context_source_release(&s->fetched[i]);
+	free(s->fetched);
+	bases_close(s->bases);
+	remote_release(&s->remote);
+	build_result_release(&s->result);
+	if (s->store)
+		store_close(s->store);
+	build_flags_release(&s->flags);
+	free(s->tail);
+	free(s->step_name);
+}
+
+static int build(struct session *s, struct error *e)
+{
+	char id[DIGEST_TEXT];
+	int result = begin(s, e);
+
+	if (result == 0)
+		result = solve(s, e);
+	if (s->progress)
+		report(s, result == 0);
+	if (result == 0 && !s->flags.call)
+		result = build_result_tell(&s->result, &s->image, e);
+	if (result < 0)
+		return error_context(e, "failed to build");
+	if (s->flags.quiet && !s->flags.no_id && !s->flags.call)
+		puts(digest_format(&s->image.id, id));
+	return result;
+}
+
+int command_build(int argc, char **argv, struct error *e)
+{
+	struct session s = { 0 };
+	int result;
+
+	image_init(&s.image);
+	remote_init(&s.remote);
+	result = build_flags_read(argc, argv, &s.flags, e);
+	if (result == 0)
+		result = build(&s, e);
+	else if (result > 0)
+		result = 0; /* --help has been printed */
+	session_release(&s);
+	return result;
+}

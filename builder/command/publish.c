@@ -1,0 +1,86 @@
+#include "builder/command/publish.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "builder/image/outgoing.h"
+#include "layers/blob.h"
+#include "layers/scope.h"
+
+/* A blob of the store, as somebody who sends it opens it. */
+struct stored {
+	struct store *store;
+	struct digest digest;
+	int64_t size;
+};
+
+static int open_stored(void *context, struct error *e)
+{
+	const struct stored *b = context;
+
+	return blob_open(b->store, &b->digest, b->size, e);
+}
+
+static void describe(struct blob_source *source, struct stored *blob)
+{
+	*source = (struct blob_source){
+		.digest = blob->digest,
+		.size = blob->size,
+		.open = open_stored,
+		.context = blob,
+	};
+}
+
+static int push_all(const struct publication *p, const struct outgoing *out,
+                    const struct reference *to, size_t count, struct error *e)
+{
+	size_t layers = p->image->layer_count;
+	auto_free struct stored *stored = calloc(layers + 1, sizeof *stored);
+	auto_free struct blob_source *blob = calloc(layers + 1, sizeof *blob);
+	struct push_image image = {
+		.manifest = out->manifest,
+		.manifest_size = out->manifest_size,
+		.media_type = out->media_type,
+		.blob = blob,
+		.blob_count = layers + 1,
+	};
+	struct auth *auth = remote_auth(p->remote, e);
+
+	if (!stored || !blob)
+		return error_memory(e);
+	if (!auth)
+		return -1;
+	for (size_t i = 0; i < layers; i++)
+		stored[i] = (struct stored){ p->store, out->layer[i].blob, out->layer[i].blob_size };
+	stored[layers] = (struct stored){ p->store, p->image->id, (int64_t)out->config_size };
+	for (size_t i = 0; i <= layers; i++)
+		describe(&blob[i], &stored[i]);
+	for (size_t i = 0; p->bases && i < layers; i++)
+		blob[i].lender = bases_lender(p->bases, &p->image->layers[i]);
+	for (size_t i = 0; i < count; i++)
+		if (push_image(auth, &to[i], &image, p->progress, p->context, NULL, e) < 0)
+			return -1;
+	return 0;
+}
+
+int publish(const struct publication *p, const struct reference *to, size_t count,
+            struct published *result, struct error *e)
+{
+	struct output_spec plain;
+	struct outgoing out;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int pushed;
+
+	output_spec_init(&plain, OUTPUT_REGISTRY);
+	if (outgoing_prepare(p->store, p->image, p->spec ? p->spec : &plain,
+	                     cores > 0 ? (unsigned)cores : 1, &out, e) < 0)
+		return -1;
+	pushed = push_all(p, &out, to, count, e);
+	if (pushed == 0 && result) {
+		result->digest = out.digest;
+		result->size = out.manifest_size;
+		result->descriptor = json_text(out.descriptor, &(size_t){ 0 });
+	}
+	outgoing_release(&out);
+	return pushed;
+}

@@ -1,0 +1,12 @@
+/* Commands on what this machine has: options first, then the store, then the work, then a flush.
+ */
+#pragma once
+#include "builder/command/options.h"
+#include "layers/store.h"
+
+/* The work: 0, or -1 and E. */
+typedef int store_work(struct store *s, const struct options *o, struct error *e);
+
+/* Returns the exit status, or -1 and E, as a command does. --help is answered here. */
+int store_command(const struct usage *u, int argc, char **argv, store_work *work,
+                  struct error *e);

@@ -1,0 +1,268 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "builder/copy/context_parts.h"
+#include "layers/scope.h"
+
+#define BUFFER_SIZE (256 << 10)
+/* Files of one folder stand side by side: a thread takes a few and opens their folder once. */
+#define FILES_AT_ONCE 16
+/* A crew of two is worth starting for so many files, or so many bytes. */
+#define FILES_TO_SHARE 64
+#define BYTES_TO_SHARE (4 << 20)
+/* Whoever changes a file more often than this while we look does so all the time. */
+#define TRIES 3
+/* The kernel's clock for files ticks every 10 ms at the slowest. */
+#define TICK_NS 10000000
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+void context_reader_release(struct context_reader *r)
+{
+	if (r->fd >= 0)
+		close(r->fd);
+	r->fd = -1;
+	r->dir = NULL;
+}
+
+/* FILE open, whatever it is by now. */
+static int open_now(struct context_reader *r, const struct context_file *file, struct error *e)
+{
+	struct context_path path = { 0 };
+	int fd;
+
+	if (r->fd < 0 || r->dir != file->parent) {
+		context_reader_release(r);
+		if (!context_path_of(&path, file->parent))
+			return error_memory(e);
+		r->fd = context_open_below(r->context, path.text, O_PATH | O_DIRECTORY, e);
+		free(path.text);
+		if (r->fd < 0)
+			return -1;
+		r->dir = file->parent;
+	}
+	fd = openat(r->fd, file->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0) {
+		int number = errno;
+		const char *name = context_path_of(&path, file);
+
+		errno = number;
+		error_errno(e, "open %s", name ? name : file->name);
+		free(path.text);
+	}
+	return fd;
+}
+
+static int changed(const struct context_file *file, struct error *e)
+{
+	auto_free char *path = context_file_path(file);
+
+	return error_set(e, ERROR_INPUT, "%s changed while it was read", path ? path : file->name);
+}
+
+int context_unchanged(const struct context_file *file, int fd, struct error *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !context_matches(file, &st))
+		return changed(file, e);
+	return 0;
+}
+
+int context_reader_open(struct context_reader *r, const struct context_file *file,
+                        struct error *e)
+{
+	auto_close int fd = open_now(r, file, e);
+
+	if (fd < 0 || context_unchanged(file, fd, e) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
+/* --- hashing ---------------------------------------------------------------------------------- */
+
+struct hash_crew {
+	struct context *context;
+	struct context_file **file;
+	size_t count;
+	int64_t total;
+	context_moved *moved;
+	void *moved_context;
+	atomic_size_t next;
+	atomic_llong done;
+	atomic_bool failed;
+};
+
+struct hash_member {
+	struct hash_crew *crew;
+	pthread_t thread;
+	struct context_reader reader;
+	unsigned char *buffer;
+	int result;
+	struct error error;
+};
+
+static int64_t file_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return context_ns(&now);
+}
+
+/* A change within the same tick of the clock would leave all numbers as they are, so a file that
+ * was changed in this very tick is not read before the next. One from the future is read, but does
+ * not get into the index; so does one on a file system that counts in whole seconds. */
+static void wait_for_tick(struct context_file *file)
+{
+	int64_t now = file_clock();
+	int64_t latest = file->ctime_ns > file->mtime_ns ? file->ctime_ns : file->mtime_ns;
+	bool coarse = file->ctime_ns % 1000000000 == 0;
+
+	while (!coarse && file->ctime_ns >= now && file->ctime_ns < now + TICK_NS) {
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		now = file_clock();
+	}
+	if (latest >= (coarse ? now - 2000000000 : now))
+		file->flags |= FILE_RACY;
+}
+
+/* N bytes more have been read; whoever listens hears of whole megabytes. */
+static void tell(struct hash_crew *crew, int64_t n)
+{
+	int64_t before = atomic_fetch_add(&crew->done, n), after = before + n;
+
+	if (crew->moved && (before >> 20 != after >> 20 || after == crew->total))
+		crew->moved(crew->moved_context, after, crew->total);
+}
+
+static int digest_fd(struct hash_member *m, struct context_file *file, int fd, struct error *e)
+{
+	struct sha256 sha;
+	int64_t size = 0;
+	ssize_t n;
+
+	sha256_begin(&sha);
+	while ((n = read(fd, m->buffer, BUFFER_SIZE)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			auto_free char *path = context_file_path(file);
+
+			return error_errno(e, "read %s", path ? path : file->name);
+		}
+		sha256_add(&sha, m->buffer, (size_t)n);
+		size += n;
+		if (size > file->size)
+			break;
+		tell(m->crew, n);
+	}
+	sha256_end(&sha, &file->digest);
+	return size == file->size ? 0 : changed(file, e);
+}
+
+/* The numbers and the digest of one state of FILE. */
+static int hash_file(struct hash_member *m, struct context_file *file, struct error *e)
+{
+	for (int try = 0; try < TRIES; try++) {
+		auto_close int fd = open_now(&m->reader, file, e);
+		struct stat st;
+
+		if (fd < 0)
+			return -1;
+		if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+			return changed(file, e);
+		file->known = NULL;
+		context_take(file, &st);
+		wait_for_tick(file);
+		if (digest_fd(m, file, fd, e) == 0 && context_unchanged(file, fd, e) == 0) {
+			file->flags |= FILE_HASHED;
+			return 0;
+		}
+		if (e->kind != ERROR_INPUT)
+			return -1;
+	}
+	return -1;
+}
+
+static void *hash_files(void *argument)
+{
+	struct hash_member *m = argument;
+	struct hash_crew *crew = m->crew;
+	size_t at;
+
+	m->buffer = malloc(BUFFER_SIZE);
+	if (!m->buffer)
+		m->result = error_memory(&m->error);
+	while (m->result == 0 && !crew->failed &&
+	       (at = atomic_fetch_add(&crew->next, FILES_AT_ONCE)) < crew->count)
+		for (size_t i = at; m->result == 0 && i < at + FILES_AT_ONCE && i < crew->count;
+		     i++)
+			m->result = hash_file(m, crew->file[i], &m->error);
+	if (m->result < 0)
+		crew->failed = true;
+	context_reader_release(&m->reader);
+	free(m->buffer);
+	return NULL;
+}
+
+static int hash_all(struct hash_crew *crew, struct error *e)
+{
+	struct hash_member member[CONTEXT_THREADS] = { 0 };
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t threads = 1, limit = cpus < CONTEXT_THREADS ? (size_t)cpus : CONTEXT_THREADS;
+	int result = 0;
+
+	for (size_t i = 0; i < CONTEXT_THREADS; i++) {
+		member[i].crew = crew;
+		member[i].reader = (struct context_reader){ .context = crew->context, .fd = -1 };
+	}
+	if (crew->count >= 2 && (crew->count >= FILES_TO_SHARE || crew->total >= BYTES_TO_SHARE))
+		while (threads < limit && pthread_create(&member[threads].thread, NULL, hash_files,
+		                                         &member[threads]) == 0)
+			threads++;
+	hash_files(&member[0]);
+	for (size_t i = 1; i < threads; i++)
+		pthread_join(member[i].thread, NULL);
+	for (size_t i = 0; result == 0 && i < threads; i++) {
+		result = member[i].result;
+		if (result < 0)
+			*e = member[i].error;
+	}
+	return result;
+}
+
+int context_hash(struct context *c, const struct context_file *const *files, size_t count,
+                 context_moved *moved, void *context, struct error *e)
+{
+	struct hash_crew crew = { .context = c, .moved = moved, .moved_context = context };
+	int result = 0;
+
+	crew.file = malloc((count + 1) * sizeof *crew.file);
+	if (!crew.file)
+		return error_memory(e);
+	pthread_mutex_lock(&c->mutex);
+	for (size_t i = 0; i < count; i++) {
+		struct context_file *file =
+			(struct context_file *)files[i]; /* ours, lent as const */
+
+		if (!S_ISREG(file->mode) || file->flags & (FILE_HASHED | FILE_QUEUED))
+			continue;
+		file->flags |= FILE_QUEUED;
+		crew.file[crew.count++] = file;
+		crew.total += file->size;
+	}
+	if (crew.count > 0) {
+		result = hash_all(&crew, e);
+		c->changed = true;
+	}
+	for (size_t i = 0; i < crew.count; i++)
+		crew.file[i]->flags &= (uint16_t)~FILE_QUEUED;
+	pthread_mutex_unlock(&c->mutex);
+	free(crew.file);
+	return result;
+}

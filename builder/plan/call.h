@@ -1,0 +1,34 @@
+/* --check and --call: what a Dockerfile is like, told instead of built.
+ *
+ *     check     the findings of the build checks, each with its lines, and what is wrong with the
+ *               file, if anything is
+ *     outline   the build args, secrets and ssh agents that the target takes
+ *     targets   the stages that can be built
+ *
+ * As text for people or as JSON, in the form that docker buildx has.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "builder/plan/plan.h"
+
+struct call {
+	const char *what;               /* "check", "outline", "targets" */
+	bool json;
+	const char *name;               /* of the Dockerfile, for people */
+	const char *text;               /* its SIZE bytes */
+	size_t size;
+	const struct dockerfile *file;
+	const struct plan *plan;        /* NULL: there is none; "targets" needs none */
+	const struct plan_error *error; /* why; NULL or without a kind: all is well */
+};
+
+/* Print what CALL asks for. Returns the status to exit with: 0, or 1 when there are findings or a
+ * mistake that the report tells of. -1 and E when there is nothing to report on. */
+int call_print(const struct call *call, FILE *out, struct error *e);
+
+/* What is wrong with the file by itself or as a plan, in one line ("dockerfile parse error on
+ * line 2: unknown instruction: RUNN"), with its place. False when nothing is. */
+bool call_mistake(const struct call *call, struct plan_error *mistake);

@@ -1,0 +1,378 @@
+#include "builder/plan/plan.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/plan/lint.h"
+#include "builder/plan/planner.h"
+#include "layers/scope.h"
+#include "parser/suggest.h"
+
+int plan_fail(struct planner *p, const struct instruction *place, const char *fmt, ...)
+{
+	va_list ap;
+
+	p->e->first_line = place ? place->first_line : 0;
+	p->e->last_line = place ? place->last_line : 0;
+	p->e->error.kind = ERROR_INPUT;
+	va_start(ap, fmt);
+	vsnprintf(p->e->error.text, sizeof p->e->error.text, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int plan_no_memory(struct planner *p)
+{
+	p->e->first_line = p->e->last_line = 0;
+	return error_memory(&p->e->error);
+}
+
+const char *plan_text(struct planner *p, const char *fmt, ...)
+{
+	auto_free char *text = NULL;
+	va_list ap;
+	int size;
+
+	va_start(ap, fmt);
+	size = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (size < 0) {
+		text = NULL;
+		plan_no_memory(p);
+		return NULL;
+	}
+	return plan_keep(p, text);
+}
+
+const char *plan_keep(struct planner *p, const char *text)
+{
+	const char *kept = arena_text(p->memory, text, strlen(text));
+
+	if (!kept)
+		plan_no_memory(p);
+	return kept;
+}
+
+/* --- variables -------------------------------------------------------------------------------- */
+
+static const char *look_up(void *context, const char *name)
+{
+	struct stage_names *names = context;
+	struct draft *d = names->draft;
+	const char *value = variables_get(&d->env, name);
+
+	if (!value && !d->names_unknown && !names->silent && !variables_have(&d->args, name))
+		lint_undefined(names->planner, names->clause, name, &d->env,
+			       names->findings_before);
+	return value;
+}
+
+void plan_expansion(struct planner *p, struct draft *d, const struct clause *c,
+                    struct stage_names *names, struct expansion *how)
+{
+	*names = (struct stage_names){ p, d, c, p->plan->finding_count, false };
+	*how = (struct expansion){ look_up, names, p->file->escape };
+}
+
+const char *plan_expand(struct planner *p, struct draft *d, const struct clause *c,
+                        const char *word)
+{
+	struct stage_names names;
+	struct expansion how;
+	struct syntax_error wrong;
+	auto_free char *value = NULL;
+
+	plan_expansion(p, d, c, &names, &how);
+	value = expand(word, &how, &wrong);
+	if (!value) {
+		plan_fail(p, c->place, "%s", wrong.text);
+		return NULL;
+	}
+	return plan_keep(p, value);
+}
+
+static int collect_build_args(struct planner *p)
+{
+	for (size_t i = 0; i < p->options->arg_count; i++) {
+		const struct build_arg *arg = &p->options->arg[i];
+
+		if (!variables_set(&p->build_args, p->memory, arg->name, arg->value))
+			return plan_no_memory(p);
+	}
+	return 0;
+}
+
+static int find_platforms(struct planner *p)
+{
+	platform_host(&p->build);
+	p->target = p->build;
+	if (p->options->platform &&
+	    platform_parse(p->options->platform, &p->target, &p->e->error) < 0) {
+		p->e->first_line = p->e->last_line = 0;
+		return error_context(&p->e->error, "--platform");
+	}
+	return 0;
+}
+
+/* The name that TARGETSTAGE has: what was asked for, else the last stage's. */
+static const char *target_name(const struct planner *p)
+{
+	const char *name = p->options->target;
+
+	for (size_t i = p->file->count; !name && i-- > 0;)
+		if (p->file->instruction[i].keyword == KEYWORD_FROM) {
+			name = p->file->instruction[i].from.name;
+			break;
+		}
+	return name ? name : "default";
+}
+
+/* Dockerfile reference, "Automatic platform ARGs in the global scope"; TARGETSTAGE besides. */
+static int automatic_args(struct planner *p, struct variables *into)
+{
+	char build[PLATFORM_TEXT], target[PLATFORM_TEXT];
+	const struct variable automatic[] = {
+		{ "BUILDPLATFORM", platform_format(&p->build, build) },
+		{ "BUILDOS", p->build.os },
+		{ "BUILDOSVERSION", p->build.os_version },
+		{ "BUILDARCH", p->build.architecture },
+		{ "BUILDVARIANT", p->build.variant },
+		{ "TARGETPLATFORM", platform_format(&p->target, target) },
+		{ "TARGETOS", p->target.os },
+		{ "TARGETOSVERSION", p->target.os_version },
+		{ "TARGETARCH", p->target.architecture },
+		{ "TARGETVARIANT", p->target.variant },
+		{ "TARGETSTAGE", target_name(p) },
+	};
+
+	for (size_t i = 0; i < sizeof automatic / sizeof *automatic; i++) {
+		const char *value = variables_get(&p->build_args, automatic[i].name);
+
+		value = plan_keep(p, value ? value : automatic[i].value);
+		if (!value || !variables_set(into, p->memory, automatic[i].name, value))
+			return plan_no_memory(p);
+	}
+	return 0;
+}
+
+static const char *look_up_plainly(void *names, const char *name)
+{
+	return variables_get(names, name);
+}
+
+/* The ARGs before the first FROM, each with the ones before it. */
+static int global_args(struct planner *p, struct variables *into,
+                       const struct variables *build_args)
+{
+	struct expansion how = { look_up_plainly, into, p->file->escape };
+
+	for (const struct instruction *in = p->file->instruction; in->keyword == KEYWORD_ARG; in++)
+		for (size_t i = 0; i < in->pairs.count; i++) {
+			const struct pair *arg = &in->pairs.item[i];
+			const char *value = variables_get(build_args, arg->name);
+			auto_free char *own = NULL;
+			struct syntax_error wrong;
+
+			if (!value && !arg->value)
+				continue;
+			if (!value) {
+				own = expand(arg->value, &how, &wrong);
+				if (!own)
+					return plan_fail(p, in, "%s", wrong.text);
+				value = plan_keep(p, own);
+			}
+			if (!value || !variables_set(into, p->memory, arg->name, value))
+				return plan_no_memory(p);
+		}
+	return 0;
+}
+
+/* Would the FROM lines make sense to somebody who gives no --build-arg? */
+static int check_defaults(struct planner *p)
+{
+	const struct variables none = { 0 };
+	struct variables defaults = { 0 };
+	struct expansion how = { look_up_plainly, &defaults, p->file->escape };
+
+	if (automatic_args(p, &defaults) < 0)
+		return -1;
+	if (global_args(p, &defaults, &none) < 0)
+		return arena_exhausted(p->memory) ? -1 : 0; /* it will fail for everybody */
+	for (size_t i = 0; i < p->file->count; i++) {
+		const struct instruction *in = &p->file->instruction[i];
+		auto_free char *image = NULL;
+
+		if (in->keyword != KEYWORD_FROM)
+			continue;
+		image = expand(in->from.image, &how, NULL);
+		if (!image)
+			return 0;
+		lint_default_image(p, in, image);
+	}
+	return 0;
+}
+
+/* SOURCE_DATE_EPOCH: seconds. Whose value names a context instead gets the time that context
+ * has, and a folder has none. */
+static int find_epoch(struct planner *p)
+{
+	static const char name[] = "SOURCE_DATE_EPOCH";
+	const char *value = variables_get(&p->build_args, name);
+	struct context_meaning context = { 0 };
+	const char *number;
+	char *end;
+
+	p->plan->epoch = -1;
+	if (!value)
+		value = variables_get(&p->global, name);
+	if (!value || !*value)
+		return 0;
+	errno = 0;
+	p->plan->epoch = strtoll(value, &end, 10);
+	if (*end || errno || p->plan->epoch < 0) {
+		p->plan->epoch = -1;
+		if (strcmp(value, "context") != 0 &&
+		    plan_context(p, value, &p->target, &context) < 0)
+			return -1;
+		if (strcmp(value, "context") != 0 && context.kind != CONTEXT_FILES)
+			return plan_fail(p, NULL, "invalid SOURCE_DATE_EPOCH: %s", value);
+		return variables_remove(&p->build_args, p->memory, name) &&
+		       variables_remove(&p->global, p->memory, name) ? 0 : plan_no_memory(p);
+	}
+	number = plan_text(p, "%lld", (long long)p->plan->epoch);
+	if (!number)
+		return -1;
+	if ((variables_have(&p->build_args, name) &&
+	     !variables_set(&p->build_args, p->memory, name, number)) ||
+	    (variables_have(&p->global, name) &&
+	     !variables_set(&p->global, p->memory, name, number)))
+		return plan_no_memory(p);
+	return 0;
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+static int find_target(struct planner *p)
+{
+	const char *wanted = p->options->target;
+	auto_free const char **names = NULL;
+	const char *near;
+
+	p->plan->target = p->named_count - 1;
+	if (!wanted)
+		return 0;
+	p->plan->target = plan_find_stage(p, wanted);
+	if (p->plan->target != NO_STAGE)
+		return 0;
+	names = calloc(p->named_count, sizeof *names);
+	if (!names)
+		return plan_no_memory(p);
+	for (size_t i = 0; i < p->named_count; i++)
+		names[i] = p->plan->stage[i].name;
+	near = suggestion(wanted, names, p->named_count);
+	return plan_fail(p, NULL,
+			 near ? "target stage \"%s\" could not be found (did you mean %s?)"
+			      : "target stage \"%s\" could not be found",
+			 wanted, near);
+}
+
+/* --platform is what the image is for, whatever its base said. */
+static int set_platform(struct planner *p, json_t *config)
+{
+	struct platform platform;
+	bool same;
+
+	config_platform(config, &platform);
+	if (p->options->platform) {
+		same = strcmp(platform.os, p->target.os) == 0 &&
+		       strcmp(platform.architecture, p->target.architecture) == 0;
+		if (!same || *p->target.variant)
+			platform = p->target;
+	}
+	if (!*platform.os || !*platform.architecture)
+		return 0;
+	return config_set_platform(config, &platform) ? 0 : plan_no_memory(p);
+}
+
+/* What the command line says about the image itself. */
+static int dress_target(struct planner *p)
+{
+	json_t *config = p->plan->stage[p->plan->target].config;
+
+	if (!config)
+		return 0;
+	for (size_t i = 0; i < p->options->label_count; i++) {
+		const char *pair = p->options->label[i], *equals = strchrnul(pair, '=');
+		const char *name = plan_text(p, "%.*s", (int)(equals - pair), pair);
+
+		if (!name || !config_label(config, name, *equals ? equals + 1 : ""))
+			return plan_no_memory(p);
+	}
+	return set_platform(p, config);
+}
+
+static int make(struct planner *p)
+{
+	if (collect_build_args(p) < 0 || find_platforms(p) < 0 || lint_begin(p) < 0)
+		return -1;
+	lint_file(p);
+	if (check_defaults(p) < 0 || automatic_args(p, &p->global) < 0 ||
+	    global_args(p, &p->global, &p->build_args) < 0 || find_epoch(p) < 0 ||
+	    plan_stages(p) < 0 || find_target(p) < 0 || plan_needs(p) < 0)
+		return -1;
+	for (size_t i = 0; i < p->plan->count; i++)
+		if (p->plan->stage[i].needed && plan_stage(p, i) < 0)
+			return -1;
+	if (dress_target(p) < 0)
+		return -1;
+	if (p->options->checks_only && plan_args(p) < 0)
+		return -1;
+	lint_end(p);
+	return arena_exhausted(p->memory) ? plan_no_memory(p) : 0;
+}
+
+struct plan *plan_make(const struct dockerfile *file, const struct plan_options *options,
+                       struct plan_error *e)
+{
+	struct planner p = { .file = file, .options = options, .e = e };
+
+	*e = (struct plan_error){ 0 };
+	p.plan = calloc(1, sizeof *p.plan);
+	if (!p.plan || !(p.memory = p.plan->memory = arena_new())) {
+		free(p.plan);
+		plan_no_memory(&p);
+		return NULL;
+	}
+	p.plan->file = file;
+	if (make(&p) == 0)
+		return p.plan;
+	if (options->checks_only && p.plan->finding_count > 0) {
+		lint_end(&p);
+		return p.plan;
+	}
+	plan_free(p.plan);
+	return NULL;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->count; i++) {
+		struct stage *stage = &plan->stage[i];
+
+		json_decref(stage->config);
+		for (size_t j = 0; j < stage->step_count; j++) {
+			if (stage->step[j].kind != STEP_RUN)
+				continue;
+			for (size_t k = 0; k < stage->step[j].run.mount_count; k++)
+				mount_release(&stage->step[j].run.mount[k].mount);
+		}
+	}
+	for (size_t i = 0; i < plan->trigger_count; i++)
+		dockerfile_free(plan->trigger[i]);
+	arena_free(plan->memory);
+	free(plan);
+}

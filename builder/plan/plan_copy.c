@@ -1,0 +1,270 @@
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "builder/plan/lint.h"
+#include "builder/plan/planner.h"
+#include "layers/digest.h"
+#include "layers/scope.h"
+
+/* --- sources ---------------------------------------------------------------------------------- */
+
+/* user@host:path, as ssh and git take it. */
+static bool is_scp_style(const char *text)
+{
+	static const char user[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+	size_t n = strspn(text, user);
+	const char *host = text + n + 1;
+
+	if (n == 0 || text[n] != '@')
+		return false;
+	n = strcspn(host, ":/@");
+	return n > 0 && host[n] == ':' && host[n + 1];
+}
+
+static bool has_scheme(const char *text, const char *scheme)
+{
+	return strncasecmp(text, scheme, strlen(scheme)) == 0;
+}
+
+/* Does the path of the URL end in ".git"? */
+static bool is_git_url(const char *url)
+{
+	size_t size = strcspn(url, "?#");
+
+	return size > 4 && strncmp(url + size - 4, ".git", 4) == 0;
+}
+
+static enum source_kind kind_of(const char *text)
+{
+	if (has_scheme(text, "git://") || has_scheme(text, "ssh://") ||
+	    (strncmp(text, "./", 2) != 0 && strncmp(text, "../", 3) != 0 && is_scp_style(text)))
+		return SOURCE_GIT;
+	if (has_scheme(text, "http://") || has_scheme(text, "https://"))
+		return is_git_url(text) ? SOURCE_GIT : SOURCE_URL;
+	return SOURCE_PATH;
+}
+
+static int add_document(struct planner *p, struct draft *d, const struct clause *c,
+                        const struct heredoc *h, struct copy_source *s)
+{
+	struct stage_names names;
+	struct expansion how;
+	struct syntax_error wrong;
+	auto_free char *body = NULL;
+
+	s->kind = SOURCE_DOCUMENT;
+	s->text = h->name;
+	s->document = h->body;
+	if (h->expand) {
+		plan_expansion(p, d, c, &names, &how);
+		how.escape = '\\'; /* whatever the file says */
+		body = expand_document(h->body, &how, &wrong);
+		if (!body)
+			return plan_fail(p, c->place, "%s", wrong.text);
+		s->document = plan_keep(p, body);
+		if (!s->document)
+			return -1;
+	}
+	s->document_size = strlen(s->document);
+	return 0;
+}
+
+static int add_source(struct planner *p, struct draft *d, const struct clause *c,
+                      const struct source *in, struct copy_step *copy)
+{
+	struct copy_source *s = &copy->source[copy->source_count];
+
+	if (in->heredoc) {
+		if (add_document(p, d, c, in->heredoc, s) < 0)
+			return -1;
+	} else {
+		s->text = plan_expand(p, d, c, in->word);
+		if (!s->text)
+			return -1;
+		s->kind = kind_of(s->text);
+		if (s->kind == SOURCE_PATH && copy->from.kind == ORIGIN_CONTEXT &&
+		    !copy->from.context)
+			lint_copy_ignored(p, c, s->text);
+	}
+	if (!copy->add && s->kind == SOURCE_URL)
+		return plan_fail(p, c->place, "source can't be a URL for COPY: %s", s->text);
+	if (!copy->add && s->kind == SOURCE_GIT)
+		return plan_fail(p, c->place, "source can't be a git ref for COPY: %s", s->text);
+	copy->source_count++;
+	return 0;
+}
+
+/* --- flags ------------------------------------------------------------------------------------ */
+
+/* u+rwX,g=u,o-w and the like, as chmod(1) takes it. */
+static bool is_symbolic_mode(const char *text)
+{
+	for (;; text++) {
+		text += strspn(text, "ugoa");
+		if (!*text || !strchr("+-=", *text))
+			return false;
+		while (*text && strchr("+-=", *text))
+			text += 1 + strspn(text + 1, "rwxXstugo");
+		if (!*text)
+			return true;
+		if (*text != ',')
+			return false;
+	}
+}
+
+static bool is_mode(const char *text)
+{
+	size_t digits = strspn(text, "01234567");
+
+	if (!text[digits])
+		return digits > 0 && strtoul(text, NULL, 8) <= 07777;
+	return is_symbolic_mode(text);
+}
+
+static int check_checksum(struct planner *p, const struct clause *c, const struct copy_step *copy)
+{
+	struct digest digest;
+	struct error e;
+
+	if (!copy->checksum || !*copy->checksum)
+		return 0;
+	if (copy->source_count != 1)
+		return plan_fail(p, c->place, "checksum can't be specified for multiple sources");
+	if (copy->source[0].kind != SOURCE_URL && copy->source[0].kind != SOURCE_GIT)
+		return plan_fail(p, c->place, "checksum requires HTTP(S) or Git sources");
+	if (copy->source[0].kind == SOURCE_URL && digest_parse(copy->checksum, &digest, &e) < 0)
+		return plan_fail(p, c->place, "--checksum: %s", e.text);
+	return 0;
+}
+
+static int expand_flags(struct planner *p, struct draft *d, const struct clause *c,
+                        struct copy_step *copy)
+{
+	const struct copy *in = &c->in->copy;
+	const struct {
+		const char *word;
+		const char **value;
+	} flags[] = {
+		{ in->chown, &copy->chown },
+		{ in->chmod, &copy->chmod },
+		{ in->checksum, &copy->checksum },
+	};
+
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+		if (!flags[i].word)
+			continue;
+		*flags[i].value = plan_expand(p, d, c, flags[i].word);
+		if (!*flags[i].value)
+			return -1;
+		if (!**flags[i].value)
+			*flags[i].value = NULL; /* an empty variable is no flag */
+	}
+	if (copy->chmod && !is_mode(copy->chmod))
+		return plan_fail(p, c->place,
+				 "invalid chmod parameter: '%s'. it should be octal string"
+				 " and between 0 and 07777",
+				 copy->chmod);
+	return 0;
+}
+
+/* --- the step --------------------------------------------------------------------------------- */
+
+/* Absolute; a slash at the end, or a dot that means one, stays a slash. */
+static const char *destination(struct planner *p, struct draft *d, const char *typed)
+{
+	size_t size = strlen(typed);
+	bool folder = size == 0 || typed[size - 1] == '/' || strcmp(typed, ".") == 0 ||
+	              (size > 1 && strcmp(typed + size - 2, "/.") == 0);
+	const char *path;
+
+	if (*typed == '/')
+		return folder && typed[size - 1] == '.' ? plan_text(p, "%.*s", (int)size - 1, typed)
+							: typed;
+	path = plan_below_cwd(p, d, typed);
+	if (!path || !folder || strcmp(path, "/") == 0)
+		return path;
+	return plan_text(p, "%s/", path);
+}
+
+/* "COPY --chown=app a b /to/ # buildkit": sources first, then documents. */
+static const char *created_by(struct planner *p, const struct copy_step *copy, const char *typed)
+{
+	auto_free char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f) {
+		plan_no_memory(p);
+		return NULL;
+	}
+	fputs(copy->add ? "ADD" : "COPY", f);
+	if (copy->parents)
+		fputs(" --parents", f);
+	if (copy->chown)
+		fprintf(f, " --chown=%s", copy->chown);
+	if (copy->chmod)
+		fprintf(f, " --chmod=%s", copy->chmod);
+	for (size_t i = 0; i < copy->source_count; i++)
+		if (copy->source[i].kind != SOURCE_DOCUMENT)
+			fprintf(f, " %s", copy->source[i].text);
+	for (size_t i = 0; i < copy->source_count; i++)
+		if (copy->source[i].kind == SOURCE_DOCUMENT)
+			fprintf(f, " <<%s", copy->source[i].text);
+	fprintf(f, " %s # buildkit", typed);
+	if (fclose(f) != 0) {
+		plan_no_memory(p);
+		return NULL;
+	}
+	return plan_keep(p, text);
+}
+
+/* The whole line with its variables replaced, where that is possible. */
+static const char *shown(struct planner *p, struct draft *d, const struct clause *c)
+{
+	const char *rest = c->in->text + strcspn(c->in->text, " \t");
+	struct stage_names names;
+	struct expansion how;
+	auto_free char *expanded = NULL;
+
+	plan_expansion(p, d, c, &names, &how);
+	names.silent = true;
+	expanded = expand(rest, &how, NULL);
+	return plan_text(p, "%s%s", keyword_name(c->in->keyword), expanded ? expanded : rest);
+}
+
+int plan_copy(struct planner *p, struct draft *d, const struct clause *c)
+{
+	const struct copy *in = &c->in->copy;
+	const char *text = shown(p, d, c), *typed;
+	struct step *step = text ? plan_step(p, d, c, STEP_COPY, text) : NULL;
+	struct copy_step *copy = step ? &step->copy : NULL;
+
+	if (!copy)
+		return -1;
+	*copy = (struct copy_step){
+		.add = c->in->keyword == KEYWORD_ADD,
+		.excludes = in->excludes.item,
+		.exclude_count = in->excludes.count,
+		.link = in->link,
+		.parents = in->parents,
+		.keep_git_dir = in->keep_git_dir,
+		.unpack = in->unpack,
+		.from = c->origin ? c->origin[0] : (struct origin){ORIGIN_CONTEXT, NO_STAGE, NULL},
+		.source = arena_array(p->memory, in->source_count, sizeof *copy->source),
+	};
+	if (!copy->source)
+		return plan_no_memory(p);
+	for (size_t i = 0; i < in->source_count; i++)
+		if (add_source(p, d, c, &in->source[i], copy) < 0)
+			return -1;
+	typed = plan_expand(p, d, c, in->destination);
+	if (!typed || expand_flags(p, d, c, copy) < 0 || check_checksum(p, c, copy) < 0)
+		return -1;
+	copy->destination = destination(p, d, typed);
+	step->created_by = created_by(p, copy, typed);
+	return copy->destination && step->created_by ? plan_history(p, d, step->created_by, step)
+						     : -1;
+}

@@ -1,0 +1,135 @@
+/* A command in a sandbox: what RUN does.
+ *
+ * Each run is a fresh, single-threaded process: a small static program of ours (builder/inside/),
+ * carried within cairn and started from a sealed memory file, in its own pid, mount, ipc and uts
+ * namespaces. It mounts the root filesystem by descriptors, becomes the first process in it,
+ * starts the command, reaps what the command leaves, and when the command ends kills all the rest,
+ * removes the mount points it had to make and reports. When sandbox_run returns, no process of
+ * the run is left, nothing is mounted, and the upper directory will not change any more.
+ *
+ * What the command sees is what Docker's builder shows it: its own /dev, /proc with the host's
+ * secrets masked, a read-only /sys, Docker's default capabilities and system call filter, umask
+ * 0022, no signal ignored or blocked, an empty standard input, no other descriptors than 0 to 2,
+ * no terminal. Nothing of cairn's own environment.
+ *
+ * Threads: one sandbox may run many commands at once. The thread that calls sandbox_run must live
+ * until it returns, which it does; if the process dies, so does everything it runs.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "layers/error.h"
+
+/* How a root filesystem comes about, best first; all give the same upper directory. */
+enum sandbox_way {
+	SANDBOX_AUTO,    /* the best one that is not refused here */
+	SANDBOX_OVERLAY, /* an overlay mount */
+	SANDBOX_COPY,    /* a copied tree, compared afterwards, where overlay is refused */
+	SANDBOX_CHROOT,  /* the same without namespaces: not done yet, ERROR_UNSUPPORTED */
+};
+
+enum sandbox_network {
+	SANDBOX_NETWORK_HOST, /* the network cairn itself has */
+	SANDBOX_NETWORK_NONE, /* a loopback interface of its own and nothing else */
+};
+
+enum sandbox_mount_kind {
+	SANDBOX_BIND,  /* SOURCE, a directory or file that is there */
+	SANDBOX_IMAGE, /* SUBPATH of the merged LOWER trees; what is written to it is thrown away */
+	SANDBOX_TMPFS, /* an empty directory in memory of SIZE bytes (0: unlimited) with MODE */
+	SANDBOX_FILE,  /* DATA as a read-only file in memory with MODE, UID and GID */
+	SANDBOX_AGENT, /* a socket with MODE, UID and GID; connections go on to the socket SOURCE */
+};
+
+struct sandbox_mount {
+	enum sandbox_mount_kind kind;
+	const char *target;        /* absolute, in the image; missing parents are made for the run */
+	bool read_only;            /* SANDBOX_BIND, SANDBOX_IMAGE, SANDBOX_TMPFS */
+	int source;                /* SANDBOX_BIND, SANDBOX_AGENT: O_PATH is enough */
+	const char *const *lower;  /* SANDBOX_IMAGE: as in struct sandbox_run */
+	const char *subpath;       /* SANDBOX_IMAGE: resolved inside that image */
+	const void *data;          /* SANDBOX_FILE; SIZE bytes */
+	uint64_t size;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+
+struct sandbox_limit {
+	int resource;              /* RLIMIT_NOFILE... */
+	struct rlimit value;
+};
+
+/* All pointers and descriptors are borrowed. */
+struct sandbox_run {
+	const char *const *argv;   /* argv[0] without "/" is looked up in env's PATH, in the image */
+	const char *const *env;    /* complete: the sandbox adds nothing */
+	const char *cwd;           /* absolute; made 0755 and UID:GID's where it is missing */
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups;       /* supplementary, in full; see builder/sandbox/passwd.h */
+	size_t group_count;
+
+	int store;                 /* the directory that LOWER is relative to */
+	const char *const *lower;  /* unpacked layers, uppermost first, NULL at the end */
+	int upper;                 /* an empty directory with the owner and mode that "/" has; gets */
+	                           /* the changes in overlay form: see sandbox_xattrs */
+	int work;                  /* an empty directory on the same filesystem, of no use after */
+
+	const struct sandbox_mount *mount;
+	size_t mount_count;        /* inner targets after outer ones whatever the order; of two */
+	                           /* with one target, the later one is seen */
+	const struct sandbox_limit *limit;
+	size_t limit_count;
+
+	const char *hostname;
+	const char *hosts;         /* contents of /etc/hosts, */
+	const char *resolv_conf;   /* and of /etc/resolv.conf; NULL leaves the image's file */
+	enum sandbox_network network;
+	uint64_t shm_size;         /* of /dev/shm; 0 is 64 MiB */
+	bool insecure;             /* RUN --security=insecure: every capability, no filter, no masks */
+
+	int out, err;              /* the command's standard output and error */
+	int cancel;                /* -1, or: when it becomes readable, everything is killed */
+};
+
+struct sandbox_result {
+	int exit_code;             /* 128 + N after signal N; 127 or 126: nothing to run */
+	int signal;
+	bool out_of_memory;        /* the kernel killed it because a memory limit was reached */
+	char reason[512];          /* why there was nothing to run, else "" */
+};
+
+struct sandbox;
+
+/* WAY is the user's --isolation, or SANDBOX_AUTO. Costs nothing: what is possible is found out by
+ * the first run. NULL and E when memory or descriptors are out. */
+struct sandbox *sandbox_open(enum sandbox_way way, struct error *e);
+void sandbox_close(struct sandbox *s);
+
+/* Run R's command to its end. Returns 0 and *RESULT when the command ended in whatever way, also
+ * when it could not be executed. Returns -1 and E when the sandbox could not be made:
+ * ERROR_INPUT where the image or a mount target is wrong, ERROR_CANCELLED, otherwise the
+ * kernel's reason. The upper directory is then of no use. */
+int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_result *result,
+                struct error *e);
+
+/* The way in use since the first run, and in one line why a better one is not (NULL when the best
+ * one is). The string lives as long as S. */
+enum sandbox_way sandbox_way(const struct sandbox *s, const char **because);
+
+/* Where an upper directory keeps "opaque": "trusted.overlay." or "user.overlay.". Deleted names
+ * are character devices 0:0, or, where the kernel refuses those, empty files with the
+ * attribute "whiteout" of that prefix. Lower trees must be in the same form. */
+const char *sandbox_xattrs(void);
+
+/* Give an ordinary user a user namespace in which it is root: all of the user's subordinate ids
+ * when newuidmap and newgidmap are there, else its own id as 0 and no other. Does nothing for
+ * root. To be called before any thread is started and before the store is opened; everything cairn
+ * makes afterwards belongs to ids of that namespace. *BECAUSE tells in one line what is missing
+ * (NULL when nothing is). -1 and E when the kernel gives no user namespace. */
+int sandbox_become_root(const char **because, struct error *e);
