@@ -22,6 +22,7 @@ struct stack {
 	size_t count;
 	stack_fetch *fetch;
 	void *context;
+	struct shelf *shelf;     /* has the tables open; NULL: the stack itself has */
 
 	pthread_mutex_t opening; /* guards all below but BUCKET */
 	struct table **tables;
@@ -81,7 +82,7 @@ void stack_free(struct stack *st)
 			folder_free(f);
 		}
 	for (size_t i = 0; st->tables && st->tars && i < st->count; i++) {
-		if (st->tables[i])
+		if (st->tables[i] && !st->shelf)
 			table_close(st->tables[i]);
 		if (st->tars[i] >= 0)
 			close(st->tars[i]);
@@ -117,20 +118,34 @@ struct store *stack_store(const struct stack *st)
 	return st->store;
 }
 
+void stack_use_shelf(struct stack *st, struct shelf *shelf)
+{
+	st->shelf = shelf;
+}
+
+static bool is_whole(struct stack *st, const struct layer *layer)
+{
+	return st->shelf ? shelf_has_whole(st->shelf, layer) : layer_is_whole(st->store, layer);
+}
+
 /* Called with OPENING held. */
 static int open_table(struct stack *st, size_t i, struct error *e)
 {
 	const struct layer *layer = &st->layers[i];
+	struct error ignored;
 
 	if (st->tables[i])
 		return 0;
+	if (st->shelf && (st->tables[i] = shelf_table(st->shelf, &layer->diff_id, &ignored)))
+		return 0;
 	if (!table_exists(st->store, &layer->diff_id)) {
-		if (st->fetch && !layer_is_whole(st->store, layer) && st->fetch(st->context, layer, e) < 0)
+		if (st->fetch && !is_whole(st, layer) && st->fetch(st->context, layer, e) < 0)
 			return -1;
 		if (!table_exists(st->store, &layer->diff_id) && layer_index(st->store, layer, e) < 0)
 			return -1;
 	}
-	st->tables[i] = table_open(st->store, &layer->diff_id, e);
+	st->tables[i] = st->shelf ? shelf_table(st->shelf, &layer->diff_id, e)
+	                          : table_open(st->store, &layer->diff_id, e);
 	return st->tables[i] ? 0 : -1;
 }
 
@@ -152,7 +167,7 @@ int stack_make_ready(struct stack *st, struct error *e)
 int stack_fetch_all(struct stack *st, struct error *e)
 {
 	for (size_t i = 0; st->fetch && i < st->count; i++)
-		if (!layer_is_whole(st->store, &st->layers[i]) &&
+		if (!is_whole(st, &st->layers[i]) &&
 		    st->fetch(st->context, &st->layers[i], e) < 0)
 			return -1;
 	return stack_make_ready(st, e);
@@ -502,7 +517,7 @@ int stack_content(struct stack *st, const struct found *found, struct content *c
 
 	pthread_mutex_lock(&st->opening);
 	/* A table may be here without its blob: after a prune, or pulled by another tag. */
-	if (*tar < 0 && st->fetch && !layer_is_whole(st->store, &st->layers[found->layer]) &&
+	if (*tar < 0 && st->fetch && !is_whole(st, &st->layers[found->layer]) &&
 	    st->fetch(st->context, &st->layers[found->layer], e) < 0) {
 		pthread_mutex_unlock(&st->opening);
 		return -1;

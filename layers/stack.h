@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "layers/layer.h"
+#include "layers/shelf.h"
 #include "layers/store.h"
 #include "layers/table.h"
 
@@ -25,6 +26,9 @@ struct stack;
 struct stack *stack_new(struct store *s, const struct layer *layers, size_t count,
                         stack_fetch *fetch, void *context, struct error *e);
 void stack_free(struct stack *st);
+
+/* Before the first look-up: tables come from SHELF, which outlives ST. */
+void stack_use_shelf(struct stack *st, struct shelf *shelf);
 
 size_t stack_count(const struct stack *st);
 const struct layer *stack_layer(const struct stack *st, size_t i);

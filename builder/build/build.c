@@ -320,7 +320,8 @@ static int begin(struct graph *g, const struct build_options *options, struct er
 	if (parse_way(options->isolation, &way, e) < 0)
 		return -1;
 	b->sandbox = sandbox_open(way, e);
-	if (!b->sandbox)
+	b->shelf = b->sandbox ? shelf_new(b->store, e) : NULL;
+	if (!b->shelf)
 		return -1;
 	b->trees = (struct tree_rules){
 		.user_xattrs = strncmp(sandbox_xattrs(), "user.", 5) == 0,
@@ -346,6 +347,7 @@ static void end(struct graph *g)
 	free(b->line);
 	free(g->ready);
 	sandbox_close(b->sandbox);
+	shelf_free(b->shelf);
 	cancel_fd = -1;
 	if (b->cancel >= 0)
 		close(b->cancel);

@@ -111,12 +111,16 @@ struct stack *stack_below(struct building *b, size_t stage, size_t number, struc
 {
 	size_t count;
 	auto_free struct layer *layers = layers_below(b, stage, number, &count);
+	struct stack *stack;
 
 	if (!layers) {
 		error_memory(e);
 		return NULL;
 	}
-	return stack_new(b->store, layers, count, fetch, b, e);
+	stack = stack_new(b->store, layers, count, fetch, b, e);
+	if (stack)
+		stack_use_shelf(stack, b->shelf);
+	return stack;
 }
 
 struct context *find_context(const struct building *b, const char *name)

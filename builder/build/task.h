@@ -41,6 +41,7 @@ struct building {
 	const struct build_options *options;
 	const struct plan *plan;
 	struct store *store;
+	struct shelf *shelf;    /* what is known of layers */
 	struct line *line;      /* one per stage of the plan */
 	struct sandbox *sandbox;
 	struct tree_rules trees;

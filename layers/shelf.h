@@ -1,0 +1,25 @@
+/* A shelf: what a build has found out about layers, so that it asks the disk once.
+ *
+ * A build of a hundred steps looks at its lower layers a hundred times each. The shelf keeps their
+ * tables open, and remembers which layers it has seen whole. Layers do not go away while somebody
+ * has the store open (layers/store.h), so what was seen stays true.
+ *
+ * Threads: may be shared.
+ */
+#pragma once
+#include <stdbool.h>
+
+#include "layers/layer.h"
+#include "layers/store.h"
+#include "layers/table.h"
+
+struct shelf;
+
+struct shelf *shelf_new(struct store *s, struct error *e);
+void shelf_free(struct shelf *shelf);
+
+/* As layer_is_whole. */
+bool shelf_has_whole(struct shelf *shelf, const struct layer *layer);
+
+/* The table of DIFF_ID, lent until the shelf is freed. NULL and E as table_open. */
+struct table *shelf_table(struct shelf *shelf, const struct digest *diff_id, struct error *e);
