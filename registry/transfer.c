@@ -58,7 +58,7 @@ static void load(void)
 		{ &curl.slist_append, "curl_slist_append" },
 		{ &curl.slist_free_all, "curl_slist_free_all" },
 	};
-	void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+	void *library = dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL);
 
 	if (!library) {
 		error_set(&load_error, ERROR_SYSTEM, "load libcurl, needed to speak HTTP: %s", dlerror());
