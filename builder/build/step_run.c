@@ -1,20 +1,15 @@
 #include "builder/build/step_run.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/build/environment.h"
 #include "builder/build/etc_files.h"
-#include "builder/sandbox/passwd.h"
-#include "layers/path.h"
+#include "builder/build/output_pump.h"
 #include "layers/scope.h"
 
-#define PASSWD_SIZE_MAX (4 << 20)
 #define DEFAULT_HOSTNAME "buildkitsandbox"
 
 struct running {
@@ -136,254 +131,7 @@ static void run_release(void *work)
 	free(r);
 }
 
-/* --- the root filesystem ------------------------------------------------------------------------ */
-
-/* A layer that occurs twice (two RUN true) has one tree, and overlayfs wants a folder once: the
- * upper occurrence hides the lower one in any case. */
-static void list_lower(struct rootfs *root, size_t count)
-{
-	size_t used = 0;
-
-	for (size_t i = count; i-- > 0;) {
-		bool listed = false;
-
-		for (size_t k = 0; k < used && !listed; k++)
-			listed = strcmp(root->lower[k], root->tree[i]) == 0;
-		if (!listed)
-			root->lower[used++] = root->tree[i];
-	}
-}
-
-int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *root,
-                struct error *e)
-{
-	size_t count;
-
-	root->stack = stack_below(b, stage, number, e);
-	if (!root->stack || stack_fetch_all(root->stack, e) < 0)
-		return -1;
-	count = stack_count(root->stack);
-	root->tree = calloc(count + 1, sizeof *root->tree);
-	root->lower = calloc(count + 1, sizeof *root->lower);
-	if (!root->tree || !root->lower)
-		return error_memory(e);
-	for (size_t i = 0; i < count; i++) {
-		const struct layer *layer = stack_layer(root->stack, i);
-		char path[TREE_PATH];
-
-		if (tree_make(b->store, layer, root->stack, i, &b->trees, path, e) < 0)
-			return -1;
-		root->tree[i] = strdup(path);
-		if (!root->tree[i])
-			return error_memory(e);
-	}
-	list_lower(root, count);
-	return 0;
-}
-
-void rootfs_release(struct rootfs *root)
-{
-	size_t count = root->stack ? stack_count(root->stack) : 0;
-
-	for (size_t i = 0; root->tree && i < count; i++)
-		free(root->tree[i]);
-	free(root->tree);
-	free(root->lower);
-	stack_free(root->stack);
-	*root = (struct rootfs){ 0 };
-}
-
-/* The upper folder is what "/" looks like in the merged view, so it has "/"'s mode and owner. */
-static int make_upper(struct building *b, struct stack *below, struct store_temp *t,
-                      struct error *e)
-{
-	auto_close int fd = store_temp_dir(b->store, t, e);
-	struct found root;
-
-	if (fd < 0)
-		return -1;
-	if (stack_lookup(below, "", &root, e) <= 0) {
-		root.entry.mode = 0755;
-		root.entry.uid = root.entry.gid = 0;
-	}
-	if (fchown(fd, root.entry.uid, root.entry.gid) < 0 || fchmod(fd, root.entry.mode) < 0)
-		return error_errno(e, "%s/tmp", store_path(b->store));
-	return take_fd(&fd);
-}
-
-/* --- what the command prints -------------------------------------------------------------------- */
-
-struct pump {
-	struct vertex *vertex;
-	int from[2];    /* the reading ends of its standard output and error */
-};
-
-static void *pump_output(void *context)
-{
-	struct pump *pump = context;
-	struct pollfd fds[2] = { { .fd = pump->from[0], .events = POLLIN },
-		                 { .fd = pump->from[1], .events = POLLIN } };
-	char buffer[16384];
-
-	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			break;
-		for (int i = 0; i < 2; i++) {
-			ssize_t n;
-
-			if (fds[i].fd < 0 || !fds[i].revents)
-				continue;
-			n = read(fds[i].fd, buffer, sizeof buffer);
-			if (n > 0)
-				vertex_output(pump->vertex, i + 1, buffer, (size_t)n);
-			else if (n == 0 || errno != EINTR)
-				fds[i].fd = -1;
-		}
-	}
-	return NULL;
-}
-
-static int run_pumped(struct building *b, struct task *t, struct sandbox_run *run,
-                      struct sandbox_result *result, struct error *e)
-{
-	struct pump pump = { .vertex = t->vertex };
-	int out[2], err[2], outcome;
-	pthread_t thread;
-
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return error_errno(e, "pipe");
-	if (pipe2(err, O_CLOEXEC) < 0) {
-		error_errno(e, "pipe");
-		close(out[0]);
-		close(out[1]);
-		return -1;
-	}
-	pump.from[0] = out[0];
-	pump.from[1] = err[0];
-	run->out = out[1];
-	run->err = err[1];
-	if (pthread_create(&thread, NULL, pump_output, &pump) != 0) {
-		outcome = error_memory(e);
-		close(out[1]);
-		close(err[1]);
-	} else {
-		outcome = sandbox_run(b->sandbox, run, result, e);
-		close(out[1]);
-		close(err[1]);
-		pthread_join(thread, NULL);
-	}
-	close(out[0]);
-	close(err[0]);
-	return outcome;
-}
-
-/* --- environment -------------------------------------------------------------------------------- */
-
-struct environment {
-	char **item;
-	size_t count;
-};
-
-static bool has_variable(const struct environment *env, const char *name)
-{
-	size_t length = strlen(name);
-
-	for (size_t i = 0; i < env->count; i++)
-		if (strncmp(env->item[i], name, length) == 0 && env->item[i][length] == '=')
-			return true;
-	return false;
-}
-
-static int add_variable(struct environment *env, const char *name, const char *value)
-{
-	return asprintf(&env->item[env->count], "%s=%s", name, value) < 0 ? -1 : (int)env->count++;
-}
-
-static size_t count_words(const char *const *words)
-{
-	size_t count = 0;
-
-	while (words && words[count])
-		count++;
-	return count;
-}
-
-static int make_environment(struct building *b, const struct run_step *run, const char *home,
-                            struct environment *env, struct error *e)
-{
-	bool agent = false;
-	int result = 0;
-
-	env->item = calloc(count_words(run->env) + count_words(run->proxies) + run->mount_count + 3,
-	                   sizeof *env->item);
-	if (!env->item)
-		return error_memory(e);
-	for (size_t i = 0; i < count_words(run->env); i++)
-		env->item[env->count++] = strdup(run->env[i]);
-	for (size_t i = 0; i < count_words(run->proxies); i++)
-		env->item[env->count++] = strdup(run->proxies[i]);
-	if (!has_variable(env, "HOME"))
-		result |= add_variable(env, "HOME", home);
-	for (size_t i = 0; i < run->mount_count; i++) {
-		const struct mount *m = &run->mount[i].mount;
-
-		if (m->type == MOUNT_SECRET && m->env) {
-			const struct build_secret *secret = find_secret(b, m->id);
-
-			result |= add_variable(env, m->env, secret ? secret->value : "");
-		}
-		if (m->type == MOUNT_SSH && !agent && find_ssh(b, m->id) &&
-		    !has_variable(env, "SSH_AUTH_SOCK")) {
-			agent = true;
-			result |= add_variable(env, "SSH_AUTH_SOCK", m->target);
-		}
-	}
-	for (size_t i = 0; i < env->count; i++)
-		if (!env->item[i])
-			result = -1;
-	return result < 0 ? error_memory(e) : 0;
-}
-
-static void environment_release(struct environment *env)
-{
-	for (size_t i = 0; i < env->count; i++)
-		free(env->item[i]);
-	free(env->item);
-}
-
 /* --- performing --------------------------------------------------------------------------------- */
-
-/* A small file of the image: the tables say which layer has it, that layer's tree gives the bytes.
- * The blob of a pulled layer would have to be inflated first. *TEXT is NULL when there is none. */
-static int read_from_trees(int store, const struct rootfs *root, const char *path, char **text,
-                           struct error *e)
-{
-	auto_free char *resolved = NULL;
-	auto_close int tree = -1;
-	struct found found;
-	int there = stack_resolve(root->stack, path, true, &resolved, &found, e);
-
-	*text = NULL;
-	if (there <= 0)
-		return there;
-	tree = openat(store, root->tree[found.layer],
-	              O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (tree < 0)
-		return error_errno(e, "the tree that has %s", path);
-	*text = path_read(tree, resolved, PASSWD_SIZE_MAX, NULL, e);
-	return *text ? 0 : -1;
-}
-
-static int resolve_user(int store, const struct rootfs *root, const char *spec,
-                        struct passwd_user *user, struct error *e)
-{
-	auto_free char *passwd = NULL, *group = NULL;
-
-	if (read_from_trees(store, root, "etc/passwd", &passwd, e) < 0 ||
-	    read_from_trees(store, root, "etc/group", &group, e) < 0)
-		return -1;
-	return passwd_resolve(passwd, group, spec, user, e);
-}
 
 /* The way BuildKit shows a command: arguments joined, newlines and quotes escaped as in Go. */
 static char *quote_command(const char *const *argv)
@@ -452,6 +200,22 @@ static int open_mounts(struct building *b, struct task *t, struct running *r,
 	return 0;
 }
 
+/* Run it, its output being the step's. */
+static int run_heard(struct building *b, struct task *t, struct sandbox_run *run,
+                     struct sandbox_result *result, struct error *e)
+{
+	struct output_pump pump;
+	int outcome;
+
+	if (output_pump_begin(&pump, t->vertex, e) < 0)
+		return -1;
+	run->out = pump.to[0];
+	run->err = pump.to[1];
+	outcome = sandbox_run(b->sandbox, run, result, e);
+	output_pump_end(&pump);
+	return outcome;
+}
+
 /* Everything is there: run it in UPPER, and judge how it ended. */
 static int run_in(struct building *b, struct task *t, const struct rootfs *root, int upper,
                   int work, struct running *r, struct error *e)
@@ -474,7 +238,7 @@ static int run_in(struct building *b, struct task *t, const struct rootfs *root,
 		return error_memory(e);
 	if (store < 0)
 		return error_errno(e, "open %s", store_path(b->store));
-	if (resolve_user(store, root, step->user, &user, e) < 0)
+	if (rootfs_user(store, root, step->user, &user, e) < 0)
 		return -1;
 	struct sandbox_run run = {
 		.argv = step->argv, .cwd = step->cwd, .uid = user.uid, .gid = user.gid,
@@ -490,10 +254,10 @@ static int run_in(struct building *b, struct task *t, const struct rootfs *root,
 			                            { o->ulimit[i].soft, o->ulimit[i].hard } };
 	outcome = open_mounts(b, t, r, mounts, &run.mount_count, e);
 	if (outcome == 0)
-		outcome = make_environment(b, step, user.home, &env, e);
+		outcome = environment_make(b, step, user.home, &env, e);
 	run.env = (const char *const *)env.item;
 	if (outcome == 0)
-		outcome = run_pumped(b, t, &run, &result, e);
+		outcome = run_heard(b, t, &run, &result, e);
 	if (outcome == 0)
 		outcome = judge(step, &result, e);
 	environment_release(&env);
@@ -526,7 +290,7 @@ static int run_perform(struct building *b, struct task *t, void *work_of, struct
 	int upper = -1, work = -1, result = -1;
 
 	if (rootfs_open(b, t->step->stage, t->step->number, &root, e) == 0) {
-		upper = make_upper(b, root.stack, &upper_temp, e);
+		upper = rootfs_upper(b, root.stack, &upper_temp, e);
 		work = upper < 0 ? -1 : store_temp_dir(b->store, &work_temp, e);
 	}
 	if (work >= 0)

@@ -1,19 +1,8 @@
 /* RUN: the parts that step_run.c and step_mount.c share. */
 #pragma once
-#include "builder/sandbox/sandbox.h"
+#include "builder/build/rootfs.h"
 #include "builder/build/task.h"
-
-/* The root filesystem of a stage as lower directories, uppermost first, and its tables. */
-struct rootfs {
-	struct stack *stack;
-	char **tree;            /* the tree of each layer of the stack, relative to the store */
-	const char **lower;     /* the same, uppermost first, each once; NULL-terminated */
-};
-
-/* Make sure that every layer below step NUMBER of STAGE is unpacked, and list the trees. */
-int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *root,
-                struct error *e);
-void rootfs_release(struct rootfs *root);
+#include "builder/sandbox/sandbox.h"
 
 /* What a mount contributes: its ingredient, then what the sandbox is told. */
 struct mounting {

@@ -1,0 +1,115 @@
+#include "builder/build/rootfs.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "layers/path.h"
+#include "layers/scope.h"
+
+#define PASSWD_SIZE_MAX (4 << 20)
+
+/* A layer that occurs twice (two RUN true) has one tree, and overlayfs wants a folder once: the
+ * upper occurrence hides the lower one in any case. */
+static void list_lower(struct rootfs *root, size_t count)
+{
+	size_t used = 0;
+
+	for (size_t i = count; i-- > 0;) {
+		bool listed = false;
+
+		for (size_t k = 0; k < used && !listed; k++)
+			listed = strcmp(root->lower[k], root->tree[i]) == 0;
+		if (!listed)
+			root->lower[used++] = root->tree[i];
+	}
+}
+
+int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *root,
+                struct error *e)
+{
+	size_t count;
+
+	root->stack = stack_below(b, stage, number, e);
+	if (!root->stack || stack_fetch_all(root->stack, e) < 0)
+		return -1;
+	count = stack_count(root->stack);
+	root->tree = calloc(count + 1, sizeof *root->tree);
+	root->lower = calloc(count + 1, sizeof *root->lower);
+	if (!root->tree || !root->lower)
+		return error_memory(e);
+	for (size_t i = 0; i < count; i++) {
+		const struct layer *layer = stack_layer(root->stack, i);
+		char path[TREE_PATH];
+
+		if (tree_make(b->store, layer, root->stack, i, &b->trees, path, e) < 0)
+			return -1;
+		root->tree[i] = strdup(path);
+		if (!root->tree[i])
+			return error_memory(e);
+	}
+	list_lower(root, count);
+	return 0;
+}
+
+void rootfs_release(struct rootfs *root)
+{
+	size_t count = root->stack ? stack_count(root->stack) : 0;
+
+	for (size_t i = 0; root->tree && i < count; i++)
+		free(root->tree[i]);
+	free(root->tree);
+	free(root->lower);
+	stack_free(root->stack);
+	*root = (struct rootfs){ 0 };
+}
+
+int rootfs_upper(struct building *b, struct stack *below, struct store_temp *t, struct error *e)
+{
+	auto_close int fd = store_temp_dir(b->store, t, e);
+	struct found root;
+
+	if (fd < 0)
+		return -1;
+	if (stack_lookup(below, "", &root, e) <= 0) {
+		root.entry.mode = 0755;
+		root.entry.uid = root.entry.gid = 0;
+	}
+	if (fchown(fd, root.entry.uid, root.entry.gid) < 0 || fchmod(fd, root.entry.mode) < 0)
+		return error_errno(e, "%s/tmp", store_path(b->store));
+	return take_fd(&fd);
+}
+
+/* A small file of the image: the tables say which layer has it, that layer's tree gives the bytes.
+ * The blob of a pulled layer would have to be inflated first. *TEXT is NULL when there is none. */
+static int read_from_trees(int store, const struct rootfs *root, const char *path, char **text,
+                           struct error *e)
+{
+	auto_free char *resolved = NULL;
+	auto_close int tree = -1;
+	struct found found;
+	int there = stack_resolve(root->stack, path, true, &resolved, &found, e);
+
+	*text = NULL;
+	if (there <= 0)
+		return there;
+	tree = openat(store, root->tree[found.layer],
+	              O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (tree < 0)
+		return error_errno(e, "the tree that has %s", path);
+	*text = path_read(tree, resolved, PASSWD_SIZE_MAX, NULL, e);
+	return *text ? 0 : -1;
+}
+
+int rootfs_user(int store, const struct rootfs *root, const char *spec, struct passwd_user *user,
+                struct error *e)
+{
+	auto_free char *passwd = NULL, *group = NULL;
+
+	if (read_from_trees(store, root, "etc/passwd", &passwd, e) < 0 ||
+	    read_from_trees(store, root, "etc/group", &group, e) < 0)
+		return -1;
+	return passwd_resolve(passwd, group, spec, user, e);
+}
