@@ -17,6 +17,9 @@
 #define RECORD_SIZE_MAX (64 << 20)
 #define NAME_SIZE 96
 
+/* Beside a folder: it is whole. */
+#define WHOLE ".whole"
+
 static const char *const rooms[STORE_ROOMS] = {
 	[STORE_BLOBS] = "blobs/sha256", [STORE_TABLES] = "tables",     [STORE_TREES] = "trees",
 	[STORE_STEPS] = "steps",        [STORE_IMAGES] = "images",     [STORE_CONTEXTS] = "contexts",
@@ -24,6 +27,10 @@ static const char *const rooms[STORE_ROOMS] = {
 	[STORE_MOUNTS] = "mounts",      [STORE_LOCKS] = "locks",
 	[STORE_PACKED] = "packed",
 };
+
+/* A folder is put at its final place at once and never moves, for a mount may be made of it. That
+ * it is whole says an empty file NAME.whole, which is kept as all files are. */
+static const bool holds_folders[STORE_ROOMS] = { [STORE_TREES] = true, [STORE_MOUNTS] = true };
 
 struct unsynced {
 	enum store_room room;
@@ -240,7 +247,8 @@ static int remember(struct store *s, enum store_room room, const char *name, str
 	return 0;
 }
 
-int store_find(struct store *s, enum store_room room, const char *name, int flags, struct error *e)
+static int find_file(struct store *s, enum store_room room, const char *name, int flags,
+                     struct error *e)
 {
 	int fd = openat(s->final[room], name, flags | O_NOFOLLOW | O_CLOEXEC);
 
@@ -263,18 +271,20 @@ int store_find(struct store *s, enum store_room room, const char *name, int flag
 	return fd;
 }
 
-int store_locate(struct store *s, enum store_room room, const char *name, char *path, size_t size,
-                 struct error *e)
+int store_find(struct store *s, enum store_room room, const char *name, int flags, struct error *e)
 {
-	auto_close int fd = store_find(s, room, name, O_PATH, e);
+	char mark[NAME_SIZE];
+	int fd;
 
+	if (!holds_folders[room])
+		return find_file(s, room, name, flags, e);
+	snprintf(mark, sizeof mark, "%s" WHOLE, name);
+	fd = find_file(s, room, mark, O_PATH, e);
 	if (fd < 0)
 		return -1;
-	if (faccessat(s->final[room], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		snprintf(path, size, "%s/%s", rooms[room], name);
-	else
-		snprintf(path, size, "tmp/%s/%s/%s", s->boot_id, rooms[room], name);
-	return 0;
+	close(fd);
+	fd = openat(s->final[room], name, flags | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? error_errno(e, "%s/%s/%s", s->path, rooms[room], name) : fd;
 }
 
 bool store_has(struct store *s, enum store_room room, const char *name)
@@ -350,24 +360,72 @@ void store_discard(struct store_temp *t)
 	path_remove(t->dir, t->name, &ignored);
 }
 
+/* Called with the mutex held. */
+static int keep_file(struct store *s, struct store_temp *t, enum store_room room, const char *name,
+                     struct error *e)
+{
+	int dir = boot_room(s, room, true, e);
+
+	if (dir < 0)
+		return -1;
+	if (renameat(t->dir, t->name, dir, name) < 0)
+		return error_errno(e, "keep %s/%s/%s", s->path, rooms[room], name);
+	return remember(s, room, name, e);
+}
+
+/* Is there a whole folder with MARK? Marks move from DIR to their final place. */
+static bool is_marked(const struct store *s, enum store_room room, int dir, const char *mark)
+{
+	return faccessat(dir, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       faccessat(s->final[room], mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A folder without a mark is used by nobody: its maker, or the machine, died. */
+static int place_folder(struct store *s, struct store_temp *t, enum store_room room, int dir,
+                        const char *name, const char *mark, struct error *e)
+{
+	int fd;
+
+	if (path_remove(s->final[room], name, e) < 0)
+		return -1;
+	if (renameat(t->dir, t->name, s->final[room], name) < 0 ||
+	    (fd = openat(dir, mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) < 0)
+		return error_errno(e, "keep %s/%s/%s", s->path, rooms[room], name);
+	close(fd);
+	return 0;
+}
+
+/* Called with the mutex held. T is still there when another folder of that name is whole already. */
+static int keep_folder(struct store *s, struct store_temp *t, enum store_room room,
+                       const char *name, struct error *e)
+{
+	int dir = boot_room(s, room, true, e), result;
+	char mark[NAME_SIZE];
+
+	if (dir < 0)
+		return -1;
+	snprintf(mark, sizeof mark, "%s" WHOLE, name);
+	do
+		result = flock(s->final[room], LOCK_EX);
+	while (result < 0 && errno == EINTR);
+	if (result < 0)
+		return error_errno(e, "lock %s/%s", s->path, rooms[room]);
+	if (!is_marked(s, room, dir, mark))
+		result = place_folder(s, t, room, dir, name, mark, e);
+	flock(s->final[room], LOCK_UN);
+	return result < 0 ? -1 : remember(s, room, mark, e);
+}
+
 int store_keep(struct store *s, struct store_temp *t, enum store_room room, const char *name,
                struct error *e)
 {
-	int result = -1, dir;
+	int result;
 
 	pthread_mutex_lock(&s->mutex);
-	dir = boot_room(s, room, true, e);
-	if (dir >= 0) {
-		if (renameat(t->dir, t->name, dir, name) == 0) {
-			result = remember(s, room, name, e);
-		} else if (errno == ENOTEMPTY || errno == EEXIST) {
-			store_discard(t);
-			result = remember(s, room, name, e);
-		} else {
-			error_errno(e, "keep %s/%s/%s", s->path, rooms[room], name);
-		}
-	}
+	result = (holds_folders[room] ? keep_folder : keep_file)(s, t, room, name, e);
 	pthread_mutex_unlock(&s->mutex);
+	if (result == 0 && holds_folders[room])
+		store_discard(t);
 	return result;
 }
 
@@ -422,7 +480,7 @@ char *store_read(struct store *s, enum store_room room, const char *name, size_t
 	return take_pointer(&data);
 }
 
-int store_remove(struct store *s, enum store_room room, const char *name, struct error *e)
+static int remove_file(struct store *s, enum store_room room, const char *name, struct error *e)
 {
 	int result = path_remove(s->final[room], name, e);
 
@@ -433,14 +491,21 @@ int store_remove(struct store *s, enum store_room room, const char *name, struct
 	return result;
 }
 
+int store_remove(struct store *s, enum store_room room, const char *name, struct error *e)
+{
+	char mark[NAME_SIZE];
+
+	if (!holds_folders[room])
+		return remove_file(s, room, name, e);
+	snprintf(mark, sizeof mark, "%s" WHOLE, name);
+	return remove_file(s, room, mark, e) < 0 ? -1 : path_remove(s->final[room], name, e);
+}
+
 /* Called with the mutex held, after the data is on the disk. */
 static int publish(struct store *s, const struct unsynced *u, struct error *e)
 {
 	if (renameat(s->boot[u->room], u->name, s->final[u->room], u->name) == 0 || errno == ENOENT)
 		return 0;
-	/* A tree that another process finished first: that one counts. */
-	if (errno == ENOTEMPTY || errno == EEXIST)
-		return path_remove(s->boot[u->room], u->name, e);
 	return error_errno(e, "keep %s/%s/%s", s->path, rooms[u->room], u->name);
 }
 
@@ -465,7 +530,15 @@ int store_flush(struct store *s, struct error *e)
 	return result;
 }
 
-static int list_one(int dir, struct store *s, enum store_room skip_if_final,
+static bool is_mark(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > strlen(WHOLE) && strcmp(name + length - strlen(WHOLE), WHOLE) == 0;
+}
+
+/* UNSYNCED: the names of ROOM's twin DIR, but for those that are final by now. */
+static int list_one(struct store *s, enum store_room room, int dir, bool unsynced,
                     int (*visit)(const char *, void *), void *context)
 {
 	DIR *stream = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -474,10 +547,10 @@ static int list_one(int dir, struct store *s, enum store_room skip_if_final,
 	if (!stream)
 		return 0;
 	for (struct dirent *entry; result == 0 && (entry = readdir(stream));) {
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.' || (holds_folders[room] && is_mark(entry->d_name)))
 			continue;
-		if (skip_if_final != STORE_ROOMS &&
-		    faccessat(s->final[skip_if_final], entry->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		if (unsynced &&
+		    faccessat(s->final[room], entry->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
 		result = visit(entry->d_name, context);
 	}
@@ -493,9 +566,9 @@ int store_list(struct store *s, enum store_room room, int (*visit)(const char *,
 	pthread_mutex_lock(&s->mutex);
 	unsynced = boot_room(s, room, false, e);
 	pthread_mutex_unlock(&s->mutex);
-	result = list_one(s->final[room], s, STORE_ROOMS, visit, context);
+	result = list_one(s, room, s->final[room], false, visit, context);
 	if (result == 0 && unsynced >= 0)
-		result = list_one(unsynced, s, room, visit, context);
+		result = list_one(s, room, unsynced, true, visit, context);
 	return result;
 }
 

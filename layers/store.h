@@ -17,7 +17,9 @@
  * when their owner died), then kept: moved to tmp/BOOT/, a store of the same shape that is trusted
  * until this boot ends, because the page cache tells every process the truth as long as the machine
  * is up. store_flush syncs once and then moves them to their final names. So a final name means:
- * complete, and on the disk. Threads may share a store.
+ * complete, and on the disk. Folders, those of trees/ and mounts/, cannot be moved while a command
+ * has them mounted: they get their final name at once, and it is an empty file NAME.whole beside
+ * them that is kept and flushed like all others. Threads may share a store.
  */
 #pragma once
 #include <stdbool.h>
@@ -56,11 +58,6 @@ const char *store_path(const struct store *s);
 int store_find(struct store *s, enum store_room room, const char *name, int flags, struct error *e);
 bool store_has(struct store *s, enum store_room room, const char *name);
 
-/* Where NAME in ROOM is at the moment, relative to the store's folder; used from now on as by
- * store_find. ERROR_NOT_FOUND when absent. */
-int store_locate(struct store *s, enum store_room room, const char *name, char *path, size_t size,
-                 struct error *e);
-
 /* Is no other process using the store? Then none begins to until this one closes it, so that what
  * nothing refers to can be taken for unused. */
 bool store_is_alone(struct store *s);
@@ -77,8 +74,9 @@ int store_temp_file(struct store *s, struct store_temp *t, struct error *e);
 int store_temp_dir(struct store *s, struct store_temp *t, struct error *e);
 void store_discard(struct store_temp *t);
 
-/* T becomes NAME in ROOM, until now unsynced. A file replaces what is there; where a directory
- * is there already, T is removed and that one counts. */
+/* T becomes NAME in ROOM, until now unsynced. A file replaces what is there; where a folder is
+ * there already, T is removed and that one counts. A folder is at ROOM/NAME below the store's path
+ * from now on, for as long as anybody has the store open. */
 int store_keep(struct store *s, struct store_temp *t, enum store_room room, const char *name,
                struct error *e);
 
@@ -92,7 +90,8 @@ int store_remove(struct store *s, enum store_room room, const char *name, struct
 /* All that was kept becomes durable and gets its final name. Nothing kept: nothing done. */
 int store_flush(struct store *s, struct error *e);
 
-/* Every name in ROOM, synced or not, to VISIT; it returns 0 to go on. */
+/* Every name in ROOM, synced or not, to VISIT; it returns 0 to go on. Of folders also those that a
+ * process did not live to finish. */
 int store_list(struct store *s, enum store_room room,
                int (*visit)(const char *name, void *context), void *context, struct error *e);
 

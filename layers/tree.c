@@ -158,11 +158,11 @@ int tree_make(struct store *s, const struct layer *layer, struct stack *stack, s
 
 	/* A tree without a context needs no look at the table. */
 	digest_hex(&layer->diff_id, name);
-	if (store_locate(s, STORE_TREES, name, path, TREE_PATH, e) == 0)
-		return 0;
-	if (make_named(s, layer, stack, below, rules, name, e) < 0)
+	if (!store_has(s, STORE_TREES, name) &&
+	    make_named(s, layer, stack, below, rules, name, e) < 0)
 		return error_context(e, "layer %s", digest_format(&layer->diff_id, text));
-	return store_locate(s, STORE_TREES, name, path, TREE_PATH, e);
+	snprintf(path, TREE_PATH, "trees/%s", name);
+	return 0;
 }
 
 int tree_adopt(struct store *s, struct store_temp *t, const struct digest *diff_id,

@@ -14,8 +14,8 @@
 #include "layers/stack.h"
 #include "layers/store.h"
 
-/* Room for "tmp/BOOT/trees/DIFF_ID.BELOW" */
-#define TREE_PATH 160
+/* Room for "trees/DIFF_ID.BELOW" */
+#define TREE_PATH 96
 
 /* How this process may unpack: decided once by whoever knows what the place allows. */
 struct tree_rules {

@@ -181,21 +181,32 @@ static int sweep_packed(struct collection *c, struct error *e)
 	return c->out_of_memory ? error_memory(e) : 0;
 }
 
+/* The digest that NAME begins with: a tree's has more behind a point. */
+static bool parse_name(const char *name, struct digest *d)
+{
+	char text[DIGEST_TEXT];
+	struct error strange;
+
+	snprintf(text, sizeof text, "sha256:%.*s", (int)strcspn(name, "."), name);
+	return digest_parse(text, d, &strange) == 0;
+}
+
 static int sweep_room(struct collection *c, enum store_room room, struct error *e)
 {
 	if (list_room(c, room, e) < 0)
 		return -1;
 	for (size_t i = 0; i < c->name_count; i++) {
-		char text[DIGEST_TEXT + 96];
-		struct error strange;
+		struct error gone;
 		struct digest d;
 		struct stat st;
 
-		snprintf(text, sizeof text, "sha256:%s", c->name[i]);
-		if (digest_parse(text, &d, &strange) < 0 || is_marked(&c->marks, &d))
+		if (!parse_name(c->name[i], &d))
 			continue;
-		auto_close int fd = store_find(c->store, room, c->name[i], O_PATH, &strange);
+		auto_close int fd = store_find(c->store, room, c->name[i], O_PATH, &gone);
 
+		/* A tree that is not whole is nobody's. */
+		if (fd >= 0 && is_marked(&c->marks, &d))
+			continue;
 		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 			c->freed += st.st_size;
 		if (store_remove(c->store, room, c->name[i], e) < 0)

@@ -41,41 +41,80 @@ static void a_final_name_comes_with_the_flush(void **state)
 	assert_false(store_has(f->store, STORE_STEPS, "a"));
 }
 
-static void a_place_is_told_where_it_is_at_the_moment(void **state)
+/* A folder with CHILD in it, kept as NAME. */
+static void keep_folder(struct fixture *f, const char *name, const char *child)
+{
+	struct store_temp t;
+	char path[300];
+
+	close(store_temp_dir(f->store, &t, &f->error));
+	snprintf(path, sizeof path, "%s/%s", t.name, child);
+	assert_int_equal(mkdirat(t.dir, path, 0700), 0);
+	assert_ok(f, store_keep(f->store, &t, STORE_TREES, name, &f->error));
+}
+
+static bool is_in_store(struct fixture *f, const char *name)
+{
+	char path[300];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/%s", store_path(f->store), name);
+	return lstat(path, &st) == 0;
+}
+
+static void a_folder_stands_at_its_place_before_and_after_the_flush(void **state)
 {
 	struct fixture *f = *state;
-	char path[200];
 
-	assert_int_equal(store_locate(f->store, STORE_TREES, "t", path, sizeof path, &f->error), -1);
-	assert_int_equal(f->error.kind, ERROR_NOT_FOUND);
-	assert_ok(f, store_write(f->store, STORE_TREES, "t", "", 0, &f->error));
-	assert_ok(f, store_locate(f->store, STORE_TREES, "t", path, sizeof path, &f->error));
-	assert_memory_equal(path, "tmp/", 4);
+	assert_false(store_has(f->store, STORE_TREES, "t"));
+	keep_folder(f, "t", "x");
+	assert_true(store_has(f->store, STORE_TREES, "t"));
+	assert_true(is_in_store(f, "trees/t/x"));
+	assert_false(is_in_store(f, "trees/t.whole"));
 	assert_ok(f, store_flush(f->store, &f->error));
-	assert_ok(f, store_locate(f->store, STORE_TREES, "t", path, sizeof path, &f->error));
-	assert_string_equal(path, "trees/t");
+	assert_true(store_has(f->store, STORE_TREES, "t"));
+	assert_true(is_in_store(f, "trees/t/x"));
+	assert_true(is_in_store(f, "trees/t.whole"));
+	assert_ok(f, store_remove(f->store, STORE_TREES, "t", &f->error));
+	assert_false(is_in_store(f, "trees/t"));
+	assert_false(is_in_store(f, "trees/t.whole"));
 }
 
 static void of_two_trees_the_first_counts(void **state)
 {
 	struct fixture *f = *state;
-	struct store_temp one, two;
-	char path[300], place[200];
-	struct stat st;
 
-	close(store_temp_dir(f->store, &one, &f->error));
-	close(store_temp_dir(f->store, &two, &f->error));
-	assert_int_equal(mkdirat(one.dir, "x", 0700), 0);
-	assert_int_equal(renameat(one.dir, "x", one.dir, "y"), 0);
-	snprintf(path, sizeof path, "%s/first", one.name);
-	assert_int_equal(mkdirat(one.dir, path, 0700), 0);
-	snprintf(path, sizeof path, "%s/second", two.name);
-	assert_int_equal(mkdirat(two.dir, path, 0700), 0);
-	assert_ok(f, store_keep(f->store, &one, STORE_TREES, "t", &f->error));
-	assert_ok(f, store_keep(f->store, &two, STORE_TREES, "t", &f->error));
-	assert_ok(f, store_locate(f->store, STORE_TREES, "t", place, sizeof place, &f->error));
-	snprintf(path, sizeof path, "%s/%s/first", store_path(f->store), place);
-	assert_int_equal(stat(path, &st), 0);
+	keep_folder(f, "t", "first");
+	keep_folder(f, "t", "second");
+	assert_true(is_in_store(f, "trees/t/first"));
+	assert_false(is_in_store(f, "trees/t/second"));
+	assert_ok(f, store_flush(f->store, &f->error));
+	keep_folder(f, "t", "third");
+	assert_true(is_in_store(f, "trees/t/first"));
+}
+
+static int note_name(const char *name, void *context)
+{
+	strcat(strcat(context, name), " ");
+	return 0;
+}
+
+static void a_folder_that_nobody_finished_is_none(void **state)
+{
+	struct fixture *f = *state;
+	char path[300], names[100] = "";
+
+	snprintf(path, sizeof path, "%s/trees/t", store_path(f->store));
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof path, "%s/trees/t/torn", store_path(f->store));
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_false(store_has(f->store, STORE_TREES, "t"));
+	assert_ok(f, store_list(f->store, STORE_TREES, note_name, names, &f->error));
+	assert_string_equal(names, "t ");
+	keep_folder(f, "t", "made");
+	assert_true(store_has(f->store, STORE_TREES, "t"));
+	assert_true(is_in_store(f, "trees/t/made"));
+	assert_false(is_in_store(f, "trees/t/torn"));
 }
 
 static void what_a_dead_process_left_is_swept(void **state)
@@ -126,8 +165,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_store(what_is_kept_is_seen_by_others_before_it_is_synced),
 		with_store(a_final_name_comes_with_the_flush),
-		with_store(a_place_is_told_where_it_is_at_the_moment),
+		with_store(a_folder_stands_at_its_place_before_and_after_the_flush),
 		with_store(of_two_trees_the_first_counts),
+		with_store(a_folder_that_nobody_finished_is_none),
 		with_store(what_a_dead_process_left_is_swept),
 		with_store(a_lock_is_for_one_at_a_time),
 	};

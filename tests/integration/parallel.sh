@@ -1,0 +1,66 @@
+# Many builds at once on one store, and prunes beside them: none disturbs another (H247, H248).
+. ../lib.sh
+
+builds=8 rounds=${ROUNDS:-4}
+base "$work/base"
+check "the base builds" "$CAIRN" build -q -t localhost/base "$work/base"
+mkdir "$work/context"
+cat >"$work/context/Dockerfile" <<'END'
+FROM localhost/base AS common
+ARG ROUND
+RUN echo "$ROUND" > /round
+RUN echo x > /x
+FROM common
+ARG BUILD
+RUN --mount=type=cache,target=/cache,id=shared-$ROUND echo "$BUILD" > "/cache/$BUILD"
+RUN --mount=type=bind,from=common,target=/common test "$(cat /common/round)" = "$ROUND"
+RUN cat /round /x > /all && echo "$BUILD" >> /all
+END
+
+one() {
+	"$CAIRN" build -q --build-arg ROUND="$1" --build-arg BUILD="$2" -t "localhost/b$2" \
+		-o type=tar,dest="$work/$2.tar" "$work/context" >"$work/out.$2" 2>&1 &&
+		tar xOf "$work/$2.tar" all >"$work/all.$2" &&
+		printf '%s\nx\n%s\n' "$1" "$2" | cmp - "$work/all.$2" >>"$work/out.$2" 2>&1
+}
+prune_until_done() {
+	until [ -e "$work/done" ]; do
+		"$CAIRN" image prune -f
+		"$CAIRN" prune -f
+	done >"$work/prune.log" 2>&1
+}
+
+round() {
+	pids='' bad=0
+	for i in $(seq "$builds"); do
+		one "$1" "$i" &
+		pids="$pids $!"
+	done
+	for pid in $pids; do
+		wait "$pid" || bad=$((bad + 1))
+	done
+	[ "$bad" -eq 0 ] || { cat "$work"/out.*; return 1; }
+}
+mounts() { wc -l </proc/self/mountinfo; }
+
+before=$(mounts)
+for i in $(seq "$rounds"); do
+	check "$builds builds at once, round $i" round "$i"
+done
+prune_until_done &
+pruner=$!
+for i in $(seq "$rounds"); do
+	check "$builds builds at once beside prunes, round $i" round "pruned-$i"
+done
+touch "$work/done"
+wait "$pruner"
+check "nothing stays mounted" [ "$(mounts)" -eq "$before" ]
+check "a prune with nobody else at work" "$CAIRN" prune -af
+check "leaves the images whole" round last
+check "no blob is torn" sh -c 'cd "$CAIRN_ROOT/blobs/sha256" && for b in *; do
+	[ "$(sha256sum <"$b" | cut -d" " -f1)" = "$b" ] || exit 1; done'
+"$CAIRN" image prune -af >"$work/null"
+"$CAIRN" prune -af >"$work/null"
+check "prunes of everything leave nothing" says "" sh -c 'cd "$CAIRN_ROOT" &&
+	ls trees mounts steps images blobs/sha256 | grep -v ":$" | grep .'
+summary
