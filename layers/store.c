@@ -3,8 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -12,13 +10,10 @@
 
 #include "layers/path.h"
 #include "layers/scope.h"
+#include "layers/store_parts.h"
 
 /* Records and names are small; a larger file in their place is not ours. */
 #define RECORD_SIZE_MAX (64 << 20)
-#define NAME_SIZE 96
-
-/* Beside a folder: it is whole. */
-#define WHOLE ".whole"
 
 static const char *const rooms[STORE_ROOMS] = {
 	[STORE_BLOBS] = "blobs/sha256", [STORE_TABLES] = "tables",     [STORE_TREES] = "trees",
@@ -28,29 +23,15 @@ static const char *const rooms[STORE_ROOMS] = {
 	[STORE_PACKED] = "packed",
 };
 
-/* A folder is put at its final place at once and never moves, for a mount may be made of it. That
- * it is whole says an empty file NAME.whole, which is kept as all files are. */
-static const bool holds_folders[STORE_ROOMS] = { [STORE_TREES] = true, [STORE_MOUNTS] = true };
+const char *store_room_name(enum store_room room)
+{
+	return rooms[room];
+}
 
-struct unsynced {
-	enum store_room room;
-	char name[NAME_SIZE];
-};
-
-struct store {
-	char *path;
-	int root, tmp, users;
-	int final[STORE_ROOMS];
-	int boot[STORE_ROOMS]; /* the same rooms below tmp/BOOT, -1 until needed */
-	char boot_id[40];
-
-	pthread_mutex_t mutex; /* guards all below */
-	int own;               /* tmp/PID.N with its lock, -1 until the first temporary file */
-	char own_name[32];
-	struct unsynced *unsynced;
-	size_t count, capacity;
-	atomic_uint next;
-};
+bool store_holds_folders(enum store_room room)
+{
+	return room == STORE_TREES || room == STORE_MOUNTS;
+}
 
 /* PATH as it is from everywhere; it need not exist. */
 static char *absolute_path(const char *path)
@@ -215,10 +196,9 @@ const char *store_path(const struct store *s)
 	return s->path;
 }
 
-/* The unsynced twin of ROOM. Called with the mutex held. */
-static int boot_room(struct store *s, enum store_room room, bool make, struct error *e)
+int store_boot_room(struct store *s, enum store_room room, bool make, struct error *e)
 {
-	char name[NAME_SIZE];
+	char name[STORE_NAME];
 
 	if (s->boot[room] >= 0)
 		return s->boot[room];
@@ -228,7 +208,7 @@ static int boot_room(struct store *s, enum store_room room, bool make, struct er
 	return s->boot[room];
 }
 
-static int remember(struct store *s, enum store_room room, const char *name, struct error *e)
+int store_remember(struct store *s, enum store_room room, const char *name, struct error *e)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (s->unsynced[i].room == room && strcmp(s->unsynced[i].name, name) == 0)
@@ -243,7 +223,7 @@ static int remember(struct store *s, enum store_room room, const char *name, str
 		s->capacity = capacity;
 	}
 	s->unsynced[s->count].room = room;
-	snprintf(s->unsynced[s->count++].name, NAME_SIZE, "%s", name);
+	snprintf(s->unsynced[s->count++].name, STORE_NAME, "%s", name);
 	return 0;
 }
 
@@ -256,11 +236,11 @@ static int find_file(struct store *s, enum store_room room, const char *name, in
 		return fd;
 	if (errno == ENOENT) {
 		pthread_mutex_lock(&s->mutex);
-		int dir = boot_room(s, room, false, e);
+		int dir = store_boot_room(s, room, false, e);
 
 		fd = dir < 0 ? -1 : openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0)
-			remember(s, room, name, e);
+			store_remember(s, room, name, e);
 		pthread_mutex_unlock(&s->mutex);
 		/* Another process may have flushed it between the two looks. */
 		if (fd < 0 && dir >= 0)
@@ -273,12 +253,12 @@ static int find_file(struct store *s, enum store_room room, const char *name, in
 
 int store_find(struct store *s, enum store_room room, const char *name, int flags, struct error *e)
 {
-	char mark[NAME_SIZE];
+	char mark[STORE_NAME];
 	int fd;
 
-	if (!holds_folders[room])
+	if (!store_holds_folders(room))
 		return find_file(s, room, name, flags, e);
-	snprintf(mark, sizeof mark, "%s" WHOLE, name);
+	snprintf(mark, sizeof mark, "%s" STORE_WHOLE, name);
 	fd = find_file(s, room, mark, O_PATH, e);
 	if (fd < 0)
 		return -1;
@@ -360,75 +340,6 @@ void store_discard(struct store_temp *t)
 	path_remove(t->dir, t->name, &ignored);
 }
 
-/* Called with the mutex held. */
-static int keep_file(struct store *s, struct store_temp *t, enum store_room room, const char *name,
-                     struct error *e)
-{
-	int dir = boot_room(s, room, true, e);
-
-	if (dir < 0)
-		return -1;
-	if (renameat(t->dir, t->name, dir, name) < 0)
-		return error_errno(e, "keep %s/%s/%s", s->path, rooms[room], name);
-	return remember(s, room, name, e);
-}
-
-/* Is there a whole folder with MARK? Marks move from DIR to their final place. */
-static bool is_marked(const struct store *s, enum store_room room, int dir, const char *mark)
-{
-	return faccessat(dir, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
-	       faccessat(s->final[room], mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* A folder without a mark is used by nobody: its maker, or the machine, died. */
-static int place_folder(struct store *s, struct store_temp *t, enum store_room room, int dir,
-                        const char *name, const char *mark, struct error *e)
-{
-	int fd;
-
-	if (path_remove(s->final[room], name, e) < 0)
-		return -1;
-	if (renameat(t->dir, t->name, s->final[room], name) < 0 ||
-	    (fd = openat(dir, mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) < 0)
-		return error_errno(e, "keep %s/%s/%s", s->path, rooms[room], name);
-	close(fd);
-	return 0;
-}
-
-/* Called with the mutex held. T is still there when another folder of that name is whole already. */
-static int keep_folder(struct store *s, struct store_temp *t, enum store_room room,
-                       const char *name, struct error *e)
-{
-	int dir = boot_room(s, room, true, e), result;
-	char mark[NAME_SIZE];
-
-	if (dir < 0)
-		return -1;
-	snprintf(mark, sizeof mark, "%s" WHOLE, name);
-	do
-		result = flock(s->final[room], LOCK_EX);
-	while (result < 0 && errno == EINTR);
-	if (result < 0)
-		return error_errno(e, "lock %s/%s", s->path, rooms[room]);
-	if (!is_marked(s, room, dir, mark))
-		result = place_folder(s, t, room, dir, name, mark, e);
-	flock(s->final[room], LOCK_UN);
-	return result < 0 ? -1 : remember(s, room, mark, e);
-}
-
-int store_keep(struct store *s, struct store_temp *t, enum store_room room, const char *name,
-               struct error *e)
-{
-	int result;
-
-	pthread_mutex_lock(&s->mutex);
-	result = (holds_folders[room] ? keep_folder : keep_file)(s, t, room, name, e);
-	pthread_mutex_unlock(&s->mutex);
-	if (result == 0 && holds_folders[room])
-		store_discard(t);
-	return result;
-}
-
 int store_write(struct store *s, enum store_room room, const char *name, const void *bytes,
                 size_t size, struct error *e)
 {
@@ -480,61 +391,11 @@ char *store_read(struct store *s, enum store_room room, const char *name, size_t
 	return take_pointer(&data);
 }
 
-static int remove_file(struct store *s, enum store_room room, const char *name, struct error *e)
-{
-	int result = path_remove(s->final[room], name, e);
-
-	pthread_mutex_lock(&s->mutex);
-	if (boot_room(s, room, false, e) >= 0 && path_remove(s->boot[room], name, e) < 0)
-		result = -1;
-	pthread_mutex_unlock(&s->mutex);
-	return result;
-}
-
-int store_remove(struct store *s, enum store_room room, const char *name, struct error *e)
-{
-	char mark[NAME_SIZE];
-
-	if (!holds_folders[room])
-		return remove_file(s, room, name, e);
-	snprintf(mark, sizeof mark, "%s" WHOLE, name);
-	return remove_file(s, room, mark, e) < 0 ? -1 : path_remove(s->final[room], name, e);
-}
-
-/* Called with the mutex held, after the data is on the disk. */
-static int publish(struct store *s, const struct unsynced *u, struct error *e)
-{
-	if (renameat(s->boot[u->room], u->name, s->final[u->room], u->name) == 0 || errno == ENOENT)
-		return 0;
-	return error_errno(e, "keep %s/%s/%s", s->path, rooms[u->room], u->name);
-}
-
-int store_flush(struct store *s, struct error *e)
-{
-	bool touched[STORE_ROOMS] = { false };
-	int result = 0;
-
-	pthread_mutex_lock(&s->mutex);
-	if (s->count > 0 && syncfs(s->root) < 0)
-		result = error_errno(e, "sync %s", s->path);
-	for (size_t i = 0; result == 0 && i < s->count; i++) {
-		result = publish(s, &s->unsynced[i], e);
-		touched[s->unsynced[i].room] = true;
-	}
-	for (int i = 0; result == 0 && i < STORE_ROOMS; i++)
-		if (touched[i] && fsync(s->final[i]) < 0)
-			result = error_errno(e, "sync %s/%s", s->path, rooms[i]);
-	if (result == 0)
-		s->count = 0;
-	pthread_mutex_unlock(&s->mutex);
-	return result;
-}
-
 static bool is_mark(const char *name)
 {
-	size_t length = strlen(name);
+	const char *end = strrchr(name, '.');
 
-	return length > strlen(WHOLE) && strcmp(name + length - strlen(WHOLE), WHOLE) == 0;
+	return end && strcmp(end, STORE_WHOLE) == 0;
 }
 
 /* UNSYNCED: the names of ROOM's twin DIR, but for those that are final by now. */
@@ -547,7 +408,7 @@ static int list_one(struct store *s, enum store_room room, int dir, bool unsynce
 	if (!stream)
 		return 0;
 	for (struct dirent *entry; result == 0 && (entry = readdir(stream));) {
-		if (entry->d_name[0] == '.' || (holds_folders[room] && is_mark(entry->d_name)))
+		if (entry->d_name[0] == '.' || (store_holds_folders(room) && is_mark(entry->d_name)))
 			continue;
 		if (unsynced &&
 		    faccessat(s->final[room], entry->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -564,7 +425,7 @@ int store_list(struct store *s, enum store_room room, int (*visit)(const char *,
 	int result, unsynced;
 
 	pthread_mutex_lock(&s->mutex);
-	unsynced = boot_room(s, room, false, e);
+	unsynced = store_boot_room(s, room, false, e);
 	pthread_mutex_unlock(&s->mutex);
 	result = list_one(s, room, s->final[room], false, visit, context);
 	if (result == 0 && unsynced >= 0)

@@ -1,0 +1,44 @@
+/* What store.c and store_keep.c share; nobody else includes this. */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "layers/store.h"
+
+#define STORE_NAME 96
+
+/* Beside a folder: it is whole. */
+#define STORE_WHOLE ".whole"
+
+struct unsynced {
+	enum store_room room;
+	char name[STORE_NAME];
+};
+
+struct store {
+	char *path;
+	int root, tmp, users;
+	int final[STORE_ROOMS];
+	int boot[STORE_ROOMS]; /* the same rooms below tmp/BOOT, -1 until needed */
+	char boot_id[40];
+
+	pthread_mutex_t mutex; /* guards all below */
+	int own;               /* tmp/PID.N with its lock, -1 until the first temporary file */
+	char own_name[32];
+	struct unsynced *unsynced;
+	size_t count, capacity;
+	atomic_uint next;
+};
+
+/* Where ROOM is in the store, and in tmp/BOOT/. */
+const char *store_room_name(enum store_room room);
+
+/* Does ROOM hold folders? They are put at their final place at once and never move, for a mount may
+ * be made of them. */
+bool store_holds_folders(enum store_room room);
+
+/* The unsynced twin of ROOM. Called with the mutex held. */
+int store_boot_room(struct store *s, enum store_room room, bool make, struct error *e);
+
+/* NAME in ROOM is to be flushed. Called with the mutex held. */
+int store_remember(struct store *s, enum store_room room, const char *name, struct error *e);
