@@ -13,10 +13,17 @@ struct kept {
 	bool whole;
 };
 
+struct kept_tree {
+	struct kept_tree *next;
+	struct digest chain;
+	char *path;
+};
+
 struct shelf {
 	struct store *store;
 	pthread_mutex_t lock;
 	struct kept *bucket[BUCKETS];
+	struct kept_tree *tree[BUCKETS];
 };
 
 struct shelf *shelf_new(struct store *s, struct error *e)
@@ -36,13 +43,19 @@ void shelf_free(struct shelf *shelf)
 {
 	if (!shelf)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++)
+	for (size_t i = 0; i < BUCKETS; i++) {
 		for (struct kept *k = shelf->bucket[i], *next; k; k = next) {
 			next = k->next;
 			if (k->table)
 				table_close(k->table);
 			free(k);
 		}
+		for (struct kept_tree *t = shelf->tree[i], *next; t; t = next) {
+			next = t->next;
+			free(t->path);
+			free(t);
+		}
+	}
 	pthread_mutex_destroy(&shelf->lock);
 	free(shelf);
 }
@@ -101,4 +114,40 @@ struct table *shelf_table(struct shelf *shelf, const struct digest *diff_id, str
 		table = k->table;
 	pthread_mutex_unlock(&shelf->lock);
 	return table;
+}
+
+/* Called with the lock held. */
+static struct kept_tree *find_tree(struct shelf *shelf, const struct digest *chain)
+{
+	struct kept_tree *t = shelf->tree[chain->byte[0]];
+
+	while (t && !digest_equal(&t->chain, chain))
+		t = t->next;
+	return t;
+}
+
+const char *shelf_tree(struct shelf *shelf, const struct digest *chain)
+{
+	struct kept_tree *t;
+
+	pthread_mutex_lock(&shelf->lock);
+	t = find_tree(shelf, chain);
+	pthread_mutex_unlock(&shelf->lock);
+	return t ? t->path : NULL;
+}
+
+const char *shelf_keep_tree(struct shelf *shelf, const struct digest *chain, const char *path)
+{
+	struct kept_tree *t;
+
+	pthread_mutex_lock(&shelf->lock);
+	t = find_tree(shelf, chain);
+	if (!t && (t = calloc(1, sizeof *t))) {
+		t->chain = *chain;
+		t->path = strdup(path);
+		t->next = shelf->tree[chain->byte[0]];
+		shelf->tree[chain->byte[0]] = t;
+	}
+	pthread_mutex_unlock(&shelf->lock);
+	return t ? t->path : NULL;
 }

@@ -27,9 +27,31 @@ static void list_lower(struct rootfs *root, size_t count)
 	}
 }
 
+/* The tree of layer I; CHAIN has hashed the layers below it. A tree may depend on them. */
+static int find_tree(struct building *b, struct rootfs *root, size_t i, struct sha256 *chain,
+                     struct error *e)
+{
+	const struct layer *layer = stack_layer(root->stack, i);
+	struct sha256 fork;
+	struct digest pile;
+	char path[TREE_PATH];
+
+	sha256_add(chain, layer->diff_id.byte, DIGEST_SIZE);
+	fork = *chain;
+	sha256_end(&fork, &pile);
+	root->tree[i] = shelf_tree(b->shelf, &pile);
+	if (root->tree[i])
+		return 0;
+	if (tree_make(b->store, layer, root->stack, i, &b->trees, path, e) < 0)
+		return -1;
+	root->tree[i] = shelf_keep_tree(b->shelf, &pile, path);
+	return root->tree[i] ? 0 : error_memory(e);
+}
+
 int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *root,
                 struct error *e)
 {
+	struct sha256 chain;
 	size_t count;
 
 	root->stack = stack_below(b, stage, number, e);
@@ -40,26 +62,16 @@ int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *
 	root->lower = calloc(count + 1, sizeof *root->lower);
 	if (!root->tree || !root->lower)
 		return error_memory(e);
-	for (size_t i = 0; i < count; i++) {
-		const struct layer *layer = stack_layer(root->stack, i);
-		char path[TREE_PATH];
-
-		if (tree_make(b->store, layer, root->stack, i, &b->trees, path, e) < 0)
+	sha256_begin(&chain);
+	for (size_t i = 0; i < count; i++)
+		if (find_tree(b, root, i, &chain, e) < 0)
 			return -1;
-		root->tree[i] = strdup(path);
-		if (!root->tree[i])
-			return error_memory(e);
-	}
 	list_lower(root, count);
 	return 0;
 }
 
 void rootfs_release(struct rootfs *root)
 {
-	size_t count = root->stack ? stack_count(root->stack) : 0;
-
-	for (size_t i = 0; root->tree && i < count; i++)
-		free(root->tree[i]);
 	free(root->tree);
 	free(root->lower);
 	stack_free(root->stack);
