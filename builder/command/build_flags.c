@@ -235,9 +235,13 @@ static int read_secrets(struct build_flags *flags, struct error *e)
 		return error_memory(e);
 	flags->build.secret = flags->secret;
 	flags->build.ssh = flags->ssh;
-	while ((value = options_next(&flags->options, "secret", &at)))
-		if (secret_value(value, &flags->secret[flags->build.secret_count++], e) < 0)
+	while ((value = options_next(&flags->options, "secret", &at))) {
+		struct build_secret *secret = &flags->secret[flags->build.secret_count++];
+
+		if (secret_value(value, secret, e) < 0 ||
+		    mask_add(&flags->mask, secret->value, secret->size, e) < 0)
 			return -1;
+	}
 	at = 0;
 	while ((value = options_next(&flags->options, "ssh", &at)))
 		if (ssh_value(value, &flags->ssh[flags->build.ssh_count++], e) < 0)
@@ -496,6 +500,7 @@ void build_flags_release(struct build_flags *flags)
 	free(flags->named);
 	free(flags->secret);
 	free(flags->ssh);
+	mask_release(&flags->mask);
 	free(flags->ulimit);
 	options_release(&flags->options);
 }

@@ -37,6 +37,7 @@ struct build_flags {
 	struct named_context *named;
 	struct build_secret *secret;
 	struct build_ssh *ssh;
+	struct mask mask;             /* the secrets, for whatever is shown */
 	struct build_ulimit *ulimit;
 	struct list memory;           /* strings that were made on the way */
 };

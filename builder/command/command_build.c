@@ -346,6 +346,7 @@ static int begin(struct session *s, struct error *e)
 	if (!s->progress)
 		return -1;
 	progress_colour(s->progress, !no_colour || !*no_colour);
+	progress_hide(s->progress, &f->mask);
 	interrupt_catch(build_cancel);
 	for (size_t i = 0; i < f->warnings.count; i++)
 		progress_warn(s->progress, f->warnings.item[i]);
@@ -401,8 +402,10 @@ static int build(struct session *s, struct error *e)
 		report(s, result == 0);
 	if (result == 0 && !s->flags.call)
 		result = build_result_tell(&s->result, &s->image, e);
-	if (result < 0)
+	if (result < 0) {
+		e->text[mask_text(&s->flags.mask, e->text, strlen(e->text))] = '\0';
 		return error_context(e, "failed to build");
+	}
 	if (s->flags.quiet && !s->flags.no_id && !s->flags.call)
 		puts(digest_format(&s->image.id, id));
 	return result;

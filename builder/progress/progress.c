@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "builder/safe_text.h"
+#include "layers/scope.h"
 
 /* What a step may print before the rest is left out, as BuildKit has it. */
 #define LOG_SIZE_MAX (2 << 20)
@@ -110,6 +111,37 @@ void progress_colour(struct progress *p, bool colour)
 	p->colour = colour;
 }
 
+void progress_hide(struct progress *p, const struct mask *mask)
+{
+	p->mask = mask;
+}
+
+/* BYTES as they may be shown; the caller frees it. NULL when memory is out. */
+static char *presentable(const struct progress *p, const char *bytes, size_t size)
+{
+	auto_free char *copy = NULL;
+	char *text = NULL;
+	size_t text_size;
+	FILE *f;
+
+	if (p->mask && p->mask->count > 0) {
+		copy = malloc(size + 1);
+		if (!copy)
+			return NULL;
+		memcpy(copy, bytes, size);
+		size = mask_text(p->mask, copy, size);
+		bytes = copy;
+	}
+	f = open_memstream(&text, &text_size);
+	if (!f)
+		return NULL;
+	safe_text(f, bytes, size);
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 static void tail_free(struct vertex *v)
 {
 	for (size_t i = 0; i < TAIL_LINES; i++) {
@@ -169,7 +201,7 @@ struct vertex *progress_vertex(struct progress *p, const char *name)
 	if (!v)
 		return &silent;
 	v->progress = p;
-	v->name = safe_copy(name);
+	v->name = presentable(p, name, strlen(name));
 	if (!v->name) {
 		free(v);
 		return &silent;
@@ -243,23 +275,16 @@ void progress_tail_add(struct vertex *v, const char *text)
 static void show_line(struct vertex *v, int stream, const char *bytes, size_t size)
 {
 	struct progress *p = v->progress;
-	char *text = NULL;
-	size_t text_size;
-	FILE *f;
+	auto_free char *text = presentable(p, bytes, size);
 
-	f = open_memstream(&text, &text_size);
-	if (!f)
+	if (!text)
 		return;
-	safe_text(f, bytes, size);
-	if (fclose(f) == 0) {
-		progress_tail_add(v, text);
-		if (v->logged <= LOG_SIZE_MAX)
-			SHOW(p, line, v, stream, text);
-		v->logged += (int64_t)size + 1;
-		if (v->logged > LOG_SIZE_MAX && v->logged - (int64_t)size - 1 <= LOG_SIZE_MAX)
-			SHOW(p, line, v, stream, "[output clipped, log limit 2MiB reached]");
-	}
-	free(text);
+	progress_tail_add(v, text);
+	if (v->logged <= LOG_SIZE_MAX)
+		SHOW(p, line, v, stream, text);
+	v->logged += (int64_t)size + 1;
+	if (v->logged > LOG_SIZE_MAX && v->logged - (int64_t)size - 1 <= LOG_SIZE_MAX)
+		SHOW(p, line, v, stream, "[output clipped, log limit 2MiB reached]");
 }
 
 static void partial_add(struct partial_line *l, const char *bytes, size_t size)
@@ -359,7 +384,7 @@ void vertex_note(struct vertex *v, const char *text)
 	if (!event_begin(v))
 		return;
 	start(v);
-	safe = safe_copy(text);
+	safe = presentable(v->progress, text, strlen(text));
 	if (safe)
 		SHOW(v->progress, note, v, safe);
 	free(safe);
@@ -377,7 +402,7 @@ static void end(struct vertex *v, enum vertex_state state, const char *failure)
 				show_line(v, i + 1, v->partial[i].text, v->partial[i].size);
 		v->state = state;
 		v->ended_ns = progress_now_ns();
-		v->failure = failure ? safe_copy(failure) : NULL;
+		v->failure = failure ? presentable(v->progress, failure, strlen(failure)) : NULL;
 		v->progress->ended++;
 		SHOW(v->progress, ended, v);
 		if (state != VERTEX_FAILED)
@@ -409,7 +434,7 @@ void vertex_cancelled(struct vertex *v)
 
 void progress_warn(struct progress *p, const char *text)
 {
-	char *safe = safe_copy(text);
+	char *safe = presentable(p, text, strlen(text));
 
 	pthread_mutex_lock(&p->lock);
 	if (safe)

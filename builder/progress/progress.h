@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "builder/mask.h"
 #include "layers/error.h"
 
 enum progress_mode {
@@ -28,6 +29,9 @@ struct progress *progress_new(enum progress_mode mode, int fd, struct error *e);
 
 /* Is colour welcome on a terminal? Not unless said. */
 void progress_colour(struct progress *p, bool colour);
+
+/* Hide these secrets in whatever is shown from now on. MASK (borrowed) outlives P. */
+void progress_hide(struct progress *p, const struct mask *mask);
 
 /* Everything is shown; the last summary line is printed. */
 void progress_free(struct progress *p, bool succeeded);

@@ -81,6 +81,7 @@ struct progress {
 	int fd;
 	FILE *out;                       /* buffered; to FD, which may be gone */
 	bool colour;
+	const struct mask *mask;         /* secrets that nobody is to see; NULL: there are none */
 	pthread_mutex_t lock;
 	STAILQ_HEAD(, vertex) vertices;
 	unsigned known, started, ended;  /* how many */

@@ -147,6 +147,28 @@ static void control_characters_do_not_reach_the_terminal(void **state)
 	            "#1 ERROR: two\\nlines\\x1b[2J\n");
 }
 
+static void secrets_are_hidden_wherever_lines_were_cut(void **state)
+{
+	int fd = paper();
+	struct progress *p = on(fd, PROGRESS_PLAIN);
+	struct mask mask = { 0 };
+	struct vertex *v;
+	struct error e;
+
+	assert_int_equal(mask_add(&mask, "s3cr3t-t0ken", 12, &e), 0);
+	progress_hide(p, &mask);
+	v = progress_vertex(p, "echo s3cr3t-t0ken");
+	say(v, "token s3cr3t");
+	say(v, "-t0ken\ns3cr3t-\n");
+	vertex_note(v, "s3cr3t-t0ken");
+	vertex_failed(v, "no s3cr3t-t0ken");
+	progress_warn(p, "s3cr3t-t0ken!");
+	progress_free(p, false);
+	mask_release(&mask);
+	written(fd, "#1 echo ***\n#1 T token ***\n#1 T s3cr3t-\n#1 ***\n#1 ERROR: no ***\n"
+	            "WARNING: ***!\n");
+}
+
 static void parallel_steps_do_not_mix(void **state)
 {
 	int fd = paper();
@@ -334,6 +356,7 @@ int main(void)
 		cmocka_unit_test(the_end_of_an_unfinished_line_is_shown),
 		cmocka_unit_test(of_a_progress_bar_the_last_state_is_shown),
 		cmocka_unit_test(control_characters_do_not_reach_the_terminal),
+		cmocka_unit_test(secrets_are_hidden_wherever_lines_were_cut),
 		cmocka_unit_test(parallel_steps_do_not_mix),
 		cmocka_unit_test(who_ends_beside_another_is_shown_at_once),
 		cmocka_unit_test(a_log_is_clipped_but_its_tail_is_kept),
