@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,18 +11,16 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 
-#include "builder/sandbox/agent.h"
 #include "builder/sandbox/copied_root.h"
 #include "builder/sandbox/copied_tree.h"
 #include "builder/inside/protocol.h"
 #include "builder/sandbox/oom.h"
 #include "builder/sandbox/request.h"
 #include "builder/sandbox/seccomp.h"
-#include "builder/sandbox/spawn.h"
+#include "builder/sandbox/watch.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 
@@ -136,105 +133,6 @@ static int send_request(const struct spawned *p, const char *bytes, size_t size,
 	return 0;
 }
 
-/* A run that is under way, as the thread sees it that waits for its end. */
-struct watch {
-	struct spawned process;
-	const struct sandbox_run *run;
-	struct agents agents;
-	bool refused;              /* the overlay was, by the kernel */
-};
-
-/* Read one reply, and a descriptor if one comes with it. 0 at the end of them. */
-static int read_reply(struct watch *w, struct reply *reply, int *descriptor, struct error *e)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec part = { reply, sizeof *reply };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-		                      .msg_controllen = sizeof control };
-	struct cmsghdr *rights;
-	ssize_t n = recvmsg(w->process.control, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC);
-
-	*descriptor = -1;
-	if (n < 0)
-		return error_errno(e, "hear from the sandbox");
-	rights = CMSG_FIRSTHDR(&message);
-	if (rights && rights->cmsg_type == SCM_RIGHTS)
-		memcpy(descriptor, CMSG_DATA(rights), sizeof *descriptor);
-	return n == sizeof *reply;
-}
-
-/* Wait for the next reply, doing what there is to do meanwhile. */
-static int next_reply(struct watch *w, struct reply *reply, int *descriptor, struct error *e)
-{
-	struct pollfd polls[2 + AGENT_POLLS] = {
-		{ .fd = w->process.control, .events = POLLIN },
-		{ .fd = w->run->cancel, .events = POLLIN },
-	};
-
-	for (;;) {
-		size_t more = agents_poll(&w->agents, polls + 2);
-
-		if (poll(polls, 2 + more, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			return error_errno(e, "wait for the sandbox");
-		}
-		if (polls[0].revents)
-			return read_reply(w, reply, descriptor, e);
-		if (polls[1].revents)
-			return error_set(e, ERROR_CANCELLED, "cancelled");
-		agents_serve(&w->agents, polls + 2, more);
-	}
-}
-
-static void set_result(struct sandbox_result *result, const struct reply *reply)
-{
-	memset(result, 0, sizeof *result);
-	if (reply->kind == REPLY_NOT_STARTED) {
-		result->exit_code = reply->status;
-		snprintf(result->reason, sizeof result->reason, "%s", reply->text);
-	} else if (WIFSIGNALED(reply->status)) {
-		result->signal = WTERMSIG(reply->status);
-		result->exit_code = 128 + result->signal;
-	} else {
-		result->exit_code = WEXITSTATUS(reply->status);
-	}
-}
-
-static int set_failure(const struct reply *reply, struct error *e)
-{
-	errno = reply->number;
-	return reply->number ? error_errno(e, "sandbox: %s", reply->text)
-	                     : error_set(e, ERROR_INPUT, "sandbox: %s", reply->text);
-}
-
-/* Hear how the run goes, to its end. */
-static int follow(struct watch *w, struct sandbox_result *result, struct error *e)
-{
-	struct reply reply;
-	int more, descriptor = -1;
-
-	while ((more = next_reply(w, &reply, &descriptor, e)) > 0) {
-		switch ((enum reply_kind)reply.kind) {
-		case REPLY_ENDED:
-		case REPLY_NOT_STARTED:
-			set_result(result, &reply);
-			return 0;
-		case REPLY_FAILED:
-		case REPLY_REFUSED:
-			w->refused = reply.kind == REPLY_REFUSED;
-			return set_failure(&reply, e);
-		case REPLY_AGENT:
-			agents_add(&w->agents, descriptor, w->run->mount[reply.status].source);
-			break;
-		}
-	}
-	return more < 0 ? -1 : error_set(e, ERROR_SYSTEM, "the sandbox was killed from outside");
-}
-
 /* Run R once, with the root filesystem ROOT, or an overlay when that is NULL. *REFUSED tells that
  * there is no overlay to be had. */
 static int run_once(struct sandbox *s, const struct sandbox_run *r, struct copied_root *root,
@@ -267,9 +165,12 @@ static int run_once(struct sandbox *s, const struct sandbox_run *r, struct copie
 	    spawn_start(s->program, s->null, r->out, r->err, namespaces, &w.process, e) < 0)
 		return -1;
 	agents_init(&w.agents);
+	w.started_ms = sandbox_now_ms();
 	status = send_request(&w.process, bytes, size, e);
 	if (status == 0)
-		status = follow(&w, result, e);
+		status = watch_follow(&w, result, e);
+	if (status == 0)
+		result->overtime = w.overtime;
 	*refused = w.refused;
 	agents_release(&w.agents);
 	if (status < 0)
@@ -348,7 +249,7 @@ static void look_for_memory_kill(struct sandbox *s, struct sandbox_result *resul
 {
 	long kills;
 
-	if (result->exit_code != 128 + SIGKILL)
+	if (result->exit_code != 128 + SIGKILL || result->overtime)
 		return;
 	kills = oom_kills();
 	result->out_of_memory = kills > atomic_exchange(&s->oom_kills, kills);

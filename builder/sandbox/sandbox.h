@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "builder/sandbox/process_tree.h"
 #include "layers/error.h"
 
 /* How a root filesystem comes about, best first; all give the same upper directory. */
@@ -64,6 +65,18 @@ struct sandbox_limit {
 	struct rlimit value;
 };
 
+/* How long a command may take. When it takes longer, OVER is called with what runs then, and
+ * everything is killed. */
+struct sandbox_patience {
+	int64_t whole_ms, silent_ms;     /* from its start, and without a word; 0: for ever */
+	const _Atomic int64_t *heard_ms; /* when it last said a word, kept by who reads its output */
+	void (*over)(void *context, const struct process_tree *tree);
+	void *context;
+};
+
+/* Of a clock that stands still while the machine sleeps. */
+int64_t sandbox_now_ms(void);
+
 /* All pointers and descriptors are borrowed. */
 struct sandbox_run {
 	const char *const *argv;   /* argv[0] without "/" is looked up in env's PATH, in the image */
@@ -94,10 +107,14 @@ struct sandbox_run {
 	bool insecure;             /* RUN --security=insecure: every capability, no filter, no masks */
 
 	int out, err;              /* the command's standard output and error */
+	struct sandbox_patience patience;
 	int cancel;                /* -1, or: when it becomes readable, everything is killed */
 };
 
+enum sandbox_overtime { SANDBOX_IN_TIME, SANDBOX_TOO_LONG, SANDBOX_TOO_SILENT };
+
 struct sandbox_result {
+	enum sandbox_overtime overtime;
 	int exit_code;             /* 128 + N after signal N; 127 or 126: nothing to run */
 	int signal;
 	bool out_of_memory;        /* the kernel killed it because a memory limit was reached */
