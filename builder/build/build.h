@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "builder/copy/context.h"
+#include "builder/mask.h"
 #include "builder/plan/plan.h"
 #include "builder/progress/progress.h"
 #include "layers/image.h"
@@ -51,6 +52,10 @@ struct build_options {
 	const char *hostname;          /* NULL: buildkitsandbox */
 	int64_t shm_size;              /* 0: 64 MiB */
 	const char *isolation;         /* NULL: probe */
+	unsigned run_retries;          /* more tries at a RUN that failed */
+	int64_t run_timeout_ms;        /* for each of them; 0: none */
+	int64_t run_idle_timeout_ms;   /* without a word; 0: none */
+	const struct mask *mask;       /* the secrets, hidden in what is shown */
 	unsigned jobs;                 /* 0: as many as the machine deserves */
 	const char *cache_mount_namespace;
 	const char *identity;          /* of the Dockerfile, so that a miss can be explained */

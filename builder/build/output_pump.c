@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "builder/sandbox/sandbox.h"
+
 static void *pump_output(void *context)
 {
 	struct output_pump *pump = context;
@@ -21,10 +23,12 @@ static void *pump_output(void *context)
 			if (fds[i].fd < 0 || !fds[i].revents)
 				continue;
 			n = read(fds[i].fd, buffer, sizeof buffer);
-			if (n > 0)
+			if (n > 0) {
+				pump->heard_ms = sandbox_now_ms();
 				vertex_output(pump->vertex, i + 1, buffer, (size_t)n);
-			else if (n == 0 || errno != EINTR)
+			} else if (n == 0 || errno != EINTR) {
 				fds[i].fd = -1;
+			}
 		}
 	}
 	return NULL;
@@ -41,6 +45,7 @@ int output_pump_begin(struct output_pump *pump, struct vertex *v, struct error *
 	int ends[2];
 
 	pump->vertex = v;
+	pump->heard_ms = 0;
 	for (int i = 0; i < 2; i++) {
 		if (pipe2(ends, O_CLOEXEC) < 0) {
 			error_errno(e, "pipe");

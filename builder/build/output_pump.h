@@ -1,12 +1,14 @@
 /* What a command prints, on its way from two pipes to the progress of its step. */
 #pragma once
 #include <pthread.h>
+#include <stdint.h>
 
 #include "builder/progress/progress.h"
 
 struct output_pump {
 	struct vertex *vertex;
 	int from[2], to[2];     /* of its standard output and error: our ends, and the command's */
+	_Atomic int64_t heard_ms; /* when something came last, see sandbox_now_ms */
 	pthread_t thread;
 };
 

@@ -1,26 +1,12 @@
 #include "builder/build/step_run.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "builder/build/environment.h"
-#include "builder/build/etc_files.h"
 #include "builder/build/output_pump.h"
+#include "builder/build/scene.h"
 #include "layers/scope.h"
-
-#define DEFAULT_HOSTNAME "buildkitsandbox"
-
-struct running {
-	struct mounting *mounting;
-	size_t mounting_count;
-};
-
-static const char *hostname_of(const struct building *b)
-{
-	return b->options->hostname ? b->options->hostname : DEFAULT_HOSTNAME;
-}
+#include "parser/duration.h"
 
 /* --- what a RUN depends on -------------------------------------------------------------------- */
 
@@ -72,7 +58,7 @@ static void add_options(const struct building *b, const struct run_step *run, st
 {
 	key_add(key, "network", run->network_none ? "none" : run->network_host ? "host" : "default");
 	key_add(key, "security", run->insecure ? "insecure" : "sandbox");
-	key_add(key, "hostname", hostname_of(b));
+	key_add(key, "hostname", scene_hostname(b));
 	key_add_number(key, "shm-size", b->options->shm_size);
 	for (size_t i = 0; i < b->options->add_host_count; i++)
 		key_add(key, "add-host", b->options->add_host[i]);
@@ -131,7 +117,7 @@ static void run_release(void *work)
 	free(r);
 }
 
-/* --- performing --------------------------------------------------------------------------------- */
+/* --- what is said of a failure ------------------------------------------------------------------ */
 
 /* The way BuildKit shows a command: arguments joined, newlines and quotes escaped as in Go. */
 static char *quote_command(const char *const *argv)
@@ -162,151 +148,154 @@ static char *quote_command(const char *const *argv)
 	return text;
 }
 
-static int judge(const struct run_step *run, const struct sandbox_result *result, struct error *e)
+/* Which limit of the build's was hit, in words. */
+static void say_overtime(const struct build_options *o, enum sandbox_overtime why, char *text,
+                         size_t size)
 {
-	auto_free char *command = NULL;
+	char limit[DURATION_TEXT];
 
-	if (result->exit_code == 0)
-		return 0;
-	command = quote_command(run->argv);
-	error_set(e, ERROR_FAILED, "process \"%.1200s\" did not complete successfully: %s",
-	          command ? command : "", result->out_of_memory ? "cannot allocate memory" : "exit code");
-	if (!result->out_of_memory) {
-		size_t used = strlen(e->text);
-
-		snprintf(e->text + used, sizeof e->text - used, ": %d%s%s", result->exit_code,
-		         *result->reason ? ": " : "", result->reason);
-	}
-	return -1;
+	if (why == SANDBOX_TOO_LONG)
+		snprintf(text, size, "still running after %s (--run-timeout)",
+		         duration_format(o->run_timeout_ms * DURATION_MS, limit));
+	else
+		snprintf(text, size, "nothing printed for %s (--run-idle-timeout)",
+		         duration_format(o->run_idle_timeout_ms * DURATION_MS, limit));
 }
 
-static int open_mounts(struct building *b, struct task *t, struct running *r,
-                       struct sandbox_mount *out, size_t *count, struct error *e)
+/* How a command ended, when it did not end well. */
+static void say_end(const struct build_options *o, const struct sandbox_result *result, char *text,
+                    size_t size)
 {
-	const struct run_step *run = &t->step->run;
+	if (result->overtime)
+		say_overtime(o, result->overtime, text, size);
+	else if (result->out_of_memory)
+		snprintf(text, size, "cannot allocate memory");
+	else
+		snprintf(text, size, "exit code: %d%s%s", result->exit_code,
+		         *result->reason ? ": " : "", result->reason);
+}
 
-	if (run->script)
-		out[(*count)++] = (struct sandbox_mount){
-			.kind = SANDBOX_FILE, .target = run->argv[0], .data = run->script,
-			.size = strlen(run->script), .mode = 0755,
-		};
-	for (size_t i = 0; i < run->mount_count; i++) {
-		int made = mount_open(b, t, &run->mount[i], &r->mounting[i], &out[*count], e);
+static int fail(const struct task *t, const char *end, struct error *e)
+{
+	auto_free char *command = quote_command(t->step->run.argv);
 
-		if (made < 0)
-			return -1;
-		*count += (size_t)made;
-	}
-	return 0;
+	return error_set(e, ERROR_FAILED, "process \"%.1200s\" did not complete successfully: %s",
+	                 command ? command : "", end);
+}
+
+/* --- one try ------------------------------------------------------------------------------------ */
+
+struct listening {
+	struct building *building;
+	struct vertex *vertex;
+};
+
+/* A command took too long: what it was doing is told before it is killed. */
+static void show_processes(void *context, const struct process_tree *tree)
+{
+	const struct listening *l = context;
+	auto_free char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	fputs("still running:\n", f);
+	process_tree_print(tree, l->building->options->mask, f);
+	if (fclose(f) == 0)
+		vertex_output(l->vertex, 2, text, size);
 }
 
 /* Run it, its output being the step's. */
-static int run_heard(struct building *b, struct task *t, struct sandbox_run *run,
+static int run_heard(struct building *b, struct task *t, struct sandbox_run run,
                      struct sandbox_result *result, struct error *e)
 {
+	const struct build_options *o = b->options;
+	struct listening listening = { b, t->vertex };
 	struct output_pump pump;
 	int outcome;
 
 	if (output_pump_begin(&pump, t->vertex, e) < 0)
 		return -1;
-	run->out = pump.to[0];
-	run->err = pump.to[1];
-	outcome = sandbox_run(b->sandbox, run, result, e);
+	run.out = pump.to[0];
+	run.err = pump.to[1];
+	run.patience = (struct sandbox_patience){
+		.whole_ms = o->run_timeout_ms, .silent_ms = o->run_idle_timeout_ms,
+		.heard_ms = &pump.heard_ms, .over = show_processes, .context = &listening,
+	};
+	outcome = sandbox_run(b->sandbox, &run, result, e);
 	output_pump_end(&pump);
 	return outcome;
 }
 
-/* Everything is there: run it in UPPER, and judge how it ended. */
-static int run_in(struct building *b, struct task *t, const struct rootfs *root, int upper,
-                  int work, struct running *r, struct error *e)
-{
-	const struct run_step *step = &t->step->run;
-	const struct build_options *o = b->options;
-	auto_free struct sandbox_mount *mounts = calloc(step->mount_count + 1, sizeof *mounts);
-	auto_free struct sandbox_limit *limits = calloc(o->ulimit_count + 1, sizeof *limits);
-	auto_free char *hosts = etc_hosts(hostname_of(b), o->add_host, o->add_host_count, e);
-	auto_free char *resolv_conf = etc_resolv_conf();
-	auto_close int store = open(store_path(b->store), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct environment env = { 0 };
-	struct passwd_user user = { 0 };
-	struct sandbox_result result;
-	int outcome;
-
-	if (!hosts)
-		return -1;
-	if (!mounts || !limits || !resolv_conf)
-		return error_memory(e);
-	if (store < 0)
-		return error_errno(e, "open %s", store_path(b->store));
-	if (rootfs_user(store, root, step->user, &user, e) < 0)
-		return -1;
-	struct sandbox_run run = {
-		.argv = step->argv, .cwd = step->cwd, .uid = user.uid, .gid = user.gid,
-		.groups = user.groups, .group_count = user.group_count, .store = store,
-		.lower = root->lower, .upper = upper, .work = work,
-		.mount = mounts, .limit = limits, .limit_count = o->ulimit_count,
-		.hostname = hostname_of(b), .hosts = hosts, .resolv_conf = resolv_conf,
-		.network = step->network_none ? SANDBOX_NETWORK_NONE : SANDBOX_NETWORK_HOST,
-		.shm_size = (uint64_t)o->shm_size, .insecure = step->insecure, .cancel = b->cancel,
-	};
-	for (size_t i = 0; i < o->ulimit_count; i++)
-		limits[i] = (struct sandbox_limit){ o->ulimit[i].resource,
-			                            { o->ulimit[i].soft, o->ulimit[i].hard } };
-	outcome = open_mounts(b, t, r, mounts, &run.mount_count, e);
-	if (outcome == 0)
-		outcome = environment_make(b, step, user.home, &env, e);
-	run.env = (const char *const *)env.item;
-	if (outcome == 0)
-		outcome = run_heard(b, t, &run, &result, e);
-	if (outcome == 0)
-		outcome = judge(step, &result, e);
-	environment_release(&env);
-	passwd_release(&user);
-	return outcome;
-}
-
-static int take_layer(struct building *b, struct stack *below, int upper, struct store_temp *temp,
+static int take_layer(struct building *b, struct stack *below, struct attempt *a,
                       struct record *record, struct error *e)
 {
 	struct layer_writer *w = layer_begin(b->store, e);
 
 	if (!w)
 		return -1;
-	if (tree_changes(upper, below, b->trees.user_xattrs, b->plan->epoch, w, e) < 0) {
+	if (tree_changes(a->upper, below, b->trees.user_xattrs, b->plan->epoch, w, e) < 0) {
 		layer_abandon(w);
 		return -1;
 	}
 	if (layer_finish(w, &record->layer, e) < 0)
 		return -1;
 	record->has_layer = true;
-	return tree_adopt(b->store, temp, &record->layer.diff_id, e);
+	if (tree_adopt(b->store, &a->upper_temp, &record->layer.diff_id, e) < 0)
+		return -1;
+	a->upper_temp.name[0] = '\0';
+	return 0;
 }
 
-static int run_perform(struct building *b, struct task *t, void *work_of, struct record *record,
+/* --- performing --------------------------------------------------------------------------------- */
+
+/* From the pristine parent, however far the try before came. 1 when it is worth another. */
+static int try_once(struct building *b, struct task *t, const struct scene *scene,
+                    struct record *record, char *end, size_t end_size, struct error *e)
+{
+	struct sandbox_run run = scene->run;
+	struct sandbox_result result;
+	struct attempt a;
+	int outcome = attempt_begin(b, scene, &a, e);
+
+	run.upper = a.upper;
+	run.work = a.work;
+	if (outcome == 0)
+		outcome = run_heard(b, t, run, &result, e);
+	if (outcome == 0 && result.exit_code != 0) {
+		say_end(b->options, &result, end, end_size);
+		/* What cannot be started is not there the next time, either. */
+		outcome = *result.reason ? fail(t, end, e) : 1;
+	} else if (outcome == 0) {
+		outcome = take_layer(b, scene->root.stack, &a, record, e);
+	}
+	attempt_release(&a);
+	return outcome;
+}
+
+static int run_perform(struct building *b, struct task *t, void *work, struct record *record,
                        struct error *e)
 {
-	struct rootfs root = { 0 };
-	struct store_temp upper_temp = { 0 }, work_temp = { 0 };
-	int upper = -1, work = -1, result = -1;
+	unsigned attempts = b->options->run_retries + 1;
+	struct scene scene;
+	char end[600], note[700];
+	int outcome = scene_open(b, t, work, &scene, e);
 
-	if (rootfs_open(b, t->step->stage, t->step->number, &root, e) == 0) {
-		upper = rootfs_upper(b, root.stack, &upper_temp, e);
-		work = upper < 0 ? -1 : store_temp_dir(b->store, &work_temp, e);
+	for (unsigned i = 1; outcome == 0; i++) {
+		outcome = try_once(b, t, &scene, record, end, sizeof end, e);
+		if (outcome <= 0)
+			break;
+		if (i == attempts) {
+			outcome = fail(t, end, e);
+		} else {
+			snprintf(note, sizeof note, "%s; attempt %u of %u", end, i + 1, attempts);
+			vertex_note(t->vertex, note);
+			outcome = 0;
+		}
 	}
-	if (work >= 0)
-		result = run_in(b, t, &root, upper, work, work_of, e);
-	if (result == 0)
-		result = take_layer(b, root.stack, upper, &upper_temp, record, e);
-	if (result < 0 && upper_temp.name[0])
-		store_discard(&upper_temp);
-	if (work_temp.name[0])
-		store_discard(&work_temp);
-	if (upper >= 0)
-		close(upper);
-	if (work >= 0)
-		close(work);
-	rootfs_release(&root);
-	return result;
+	scene_release(&scene);
+	return outcome;
 }
 
 const struct step_kind_row run_row = { run_prepare, run_perform, run_release, NULL };

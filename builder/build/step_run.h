@@ -1,4 +1,4 @@
-/* RUN: the parts that step_run.c and step_mount.c share. */
+/* RUN: the parts that step_run.c, scene.c and step_mount.c share. */
 #pragma once
 #include "builder/build/rootfs.h"
 #include "builder/build/task.h"
@@ -16,6 +16,12 @@ struct mounting {
 	char *layer_lower[2];           /* bind from a context: the tree made of it */
 	int descriptor;                 /* cache folder, agent */
 	int lock;                       /* a cache that is not shared */
+};
+
+/* A RUN once it is prepared. */
+struct running {
+	struct mounting *mounting;      /* one for each mount of the step */
+	size_t mounting_count;
 };
 
 int mount_prepare(struct building *b, struct task *t, const struct run_mount *m,

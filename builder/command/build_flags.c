@@ -6,6 +6,7 @@
 #include "builder/command/fields.h"
 #include "builder/command/flag_values.h"
 #include "builder/command/proxies.h"
+#include "builder/command/run_flags.h"
 
 static const struct option_row rows[] = {
 	{ "add-host", 0, "strings", "Add a custom host-to-IP mapping (format: \"host:ip\")" },
@@ -34,6 +35,9 @@ static const struct option_row rows[] = {
 	{ "push", 0, NULL, "Short for --output=type=registry" },
 	{ "quiet", 'q', NULL, "Print the image's id only" },
 	{ "root", 0, "dir", "Where images and caches are kept" },
+	{ "run-idle-timeout", 0, "duration", "End a RUN that prints nothing for so long" },
+	{ "run-retry", 0, "number", "Try a RUN that failed again, so many times" },
+	{ "run-timeout", 0, "duration", "End a RUN that takes longer" },
 	{ "secret", 0, "strings", "Secret for RUN (format: \"id=mysecret[,src=/local/secret]\")" },
 	{ "shm-size", 0, "bytes", "Size of /dev/shm in a RUN" },
 	{ "ssh", 0, "strings", "SSH agent for RUN (format: \"default|<id>[=<socket>]\")" },
@@ -235,6 +239,7 @@ static int read_secrets(struct build_flags *flags, struct error *e)
 		return error_memory(e);
 	flags->build.secret = flags->secret;
 	flags->build.ssh = flags->ssh;
+	flags->build.mask = &flags->mask;
 	while ((value = options_next(&flags->options, "secret", &at))) {
 		struct build_secret *secret = &flags->secret[flags->build.secret_count++];
 
@@ -246,32 +251,6 @@ static int read_secrets(struct build_flags *flags, struct error *e)
 	while ((value = options_next(&flags->options, "ssh", &at)))
 		if (ssh_value(value, &flags->ssh[flags->build.ssh_count++], e) < 0)
 			return -1;
-	return 0;
-}
-
-static int read_limits(struct build_flags *flags, struct error *e)
-{
-	const char *value = options_value(&flags->options, "shm-size");
-	size_t at = 0;
-
-	if (value && size_value(value, &flags->build.shm_size, e) < 0)
-		return error_context(e, "--shm-size");
-	flags->ulimit = calloc(flags->options.count + 1, sizeof *flags->ulimit);
-	if (!flags->ulimit)
-		return error_memory(e);
-	flags->build.ulimit = flags->ulimit;
-	while ((value = options_next(&flags->options, "ulimit", &at)))
-		if (ulimit_value(value, &flags->ulimit[flags->build.ulimit_count++], e) < 0)
-			return -1;
-	value = options_value(&flags->options, "jobs");
-	if (value) {
-		char *end;
-		unsigned long jobs = strtoul(value, &end, 10);
-
-		if (*value < '0' || *value > '9' || *end || jobs > 1000)
-			return error_set(e, ERROR_INPUT, "--jobs: invalid number: %s", value);
-		flags->build.jobs = (unsigned)jobs;
-	}
 	return 0;
 }
 
@@ -452,7 +431,7 @@ static int read_all(struct build_flags *flags, struct error *e)
 		flags->build.isolation = NULL;
 	if (gather_split(flags, "no-cache-filter", &flags->no_cache_filters, e) < 0 ||
 	    read_args(flags, e) < 0 || read_labels(flags, e) < 0 || read_contexts(flags, e) < 0 ||
-	    read_secrets(flags, e) < 0 || read_limits(flags, e) < 0 || read_network(flags, e) < 0 ||
+	    read_secrets(flags, e) < 0 || run_flags_read(flags, e) < 0 || read_network(flags, e) < 0 ||
 	    read_platform(flags, e) < 0 || read_call(flags, e) < 0 || read_progress(flags, e) < 0 ||
 	    read_outputs(flags, e) < 0)
 		return -1;
