@@ -8,11 +8,18 @@
 #include "parser/healthcheck.h"
 #include "parser/heredoc.h"
 #include "parser/mount.h"
+#include "parser/place.h"
 #include "parser/words.h"
 
 static const char *keyword(const struct reading *r)
 {
 	return keyword_name(r->to->keyword);
+}
+
+/* What is said of the instruction next is about WORD, from its byte COLUMN on. */
+static void point(struct reading *r, const char *word, int column)
+{
+	r->at = instruction_find(r->to, word, column);
 }
 
 static int needs_one(struct reading *r)
@@ -35,9 +42,11 @@ int arguments_volume(struct reading *r, const struct flag_value *flags)
 		const char *word = r->words.item[i];
 		struct slice trimmed = text_trim((struct slice){ word, word + strlen(word) });
 
-		if (trimmed.at == trimmed.end)
+		if (trimmed.at == trimmed.end) {
+			point(r, "\"\"", 0);
 			return syntax_error_set(r->e,
 			                        "VOLUME specified can not be an empty string");
+		}
 		r->words.item[i] = arena_text(r->memory, trimmed.at, trimmed.end - trimmed.at);
 		if (!r->words.item[i])
 			return -1;
@@ -73,6 +82,7 @@ int arguments_shell(struct reading *r, const struct flag_value *flags)
 		return -1;
 	if (r->json)
 		return 0;
+	r->at = r->to->rest;
 	return syntax_error_set(r->e, "SHELL requires the arguments to be in JSON form");
 }
 
@@ -91,8 +101,10 @@ int arguments_pairs(struct reading *r, const struct flag_value *flags)
 		const char *word = r->words.item[i], *equals = strchrnul(word, '=');
 		struct pair *pair = &pairs->item[pairs->count++];
 
-		if (equals == word)
+		if (equals == word) {
+			point(r, word, 0);
 			return syntax_error_set(r->e, "%s names can not be blank", keyword(r));
+		}
 		pair->name = word;
 		if (pairs->legacy) {
 			pair->value = r->words.item[i + 1];
@@ -122,18 +134,22 @@ int arguments_from(struct reading *r, const struct flag_value *flags)
 	const char **word = r->words.item;
 	struct from *from = &r->to->from;
 
-	if (r->words.count != 1 && (r->words.count != 3 || !text_same(word[1], "as")))
+	if (r->words.count != 1 && (r->words.count != 3 || !text_same(word[1], "as"))) {
+		if (r->words.count > 1)
+			point(r, word[r->words.count > 3 && text_same(word[1], "as") ? 3 : 1], 0);
 		return syntax_error_set(r->e, "FROM requires either one or three arguments");
+	}
 	from->image = word[0];
 	from->platform = flags[0].text;
 	if (r->words.count == 1)
 		return 0;
 	from->as = word[1];
 	from->name = word[2];
-	if (!is_stage_name(from->name))
-		return syntax_error_set(r->e, "invalid name for build stage: \"%.100s\", name "
-		                        "can't start with a number or contain symbols", from->name);
-	return 0;
+	if (is_stage_name(from->name))
+		return 0;
+	point(r, from->name, 0);
+	return syntax_error_set(r->e, "invalid name for build stage: \"%.100s\", name can't start "
+	                        "with a number or contain symbols", from->name);
 }
 
 /* What the shell gets instead of the line COMMAND, which opens DOCS. */
@@ -173,8 +189,10 @@ int arguments_run(struct reading *r, const struct flag_value *flags)
 		run->command.words = r->words;
 	else
 		run->command.text = r->to->rest;
-	if (r->json && !r->words.count)
+	if (r->json && !r->words.count) {
+		r->at = r->to->rest;
 		return syntax_error_set(r->e, "RUN: arguments are required");
+	}
 	run->mounts = flags[RUN_MOUNT].list;
 	run->network = flags[RUN_NETWORK].text;
 	run->security = flags[RUN_SECURITY].text;
@@ -182,8 +200,10 @@ int arguments_run(struct reading *r, const struct flag_value *flags)
 	for (size_t i = 0; i < run->mounts.count; i++) {
 		struct mount mount;
 
-		if (mount_parse(run->mounts.item[i], NULL, &mount, r->e) < 0)
+		if (mount_parse(run->mounts.item[i], NULL, &mount, r->e) < 0) {
+			point(r, run->mounts.item[i], r->e ? r->e->column : 0);
 			return -1;
+		}
 		mount_release(&mount);
 	}
 	if (!docs->count)
@@ -209,9 +229,11 @@ static int copy_sources(struct reading *r, struct copy *copy)
 	struct heredoc doc;
 	size_t last = r->words.count - 1;
 
-	if (!r->json && heredoc_opener(r->memory, r->words.item[last], &doc, NULL) > 0)
+	if (!r->json && heredoc_opener(r->memory, r->words.item[last], &doc, NULL) > 0) {
+		point(r, r->words.item[last], 0);
 		return syntax_error_set(r->e, "%s cannot accept a heredoc as a destination",
 		                        keyword(r));
+	}
 	copy->destination = r->words.item[last];
 	copy->source = arena_array(r->memory, last, sizeof *copy->source);
 	if (!copy->source)
@@ -252,10 +274,11 @@ int arguments_copy(struct reading *r, const struct flag_value *flags)
 		copy->unpack = choice(&flags[ADD_UNPACK]);
 	}
 	dollar = copy->from ? strchr(copy->from, '$') : NULL;
-	if (dollar && dollar[1])
-		return syntax_error_set(r->e, "'--from' doesn't support variable expansion, define "
-		                        "alias stage instead");
-	return copy_sources(r, copy);
+	if (!dollar || !dollar[1])
+		return copy_sources(r, copy);
+	point(r, copy->from, dollar - copy->from + 1);
+	return syntax_error_set(r->e, "'--from' doesn't support variable expansion, define alias "
+	                        "stage instead");
 }
 
 bool arguments_are_none(const struct reading *r)
@@ -277,10 +300,15 @@ static int healthcheck_flags(struct reading *r, const struct flag_value *flags)
 	for (size_t i = 0; i < sizeof ns / sizeof *ns; i++) {
 		const char *text = flags[HEALTHCHECK_INTERVAL + i].text;
 
-		if (text && *text && healthcheck_duration(name[i], text, ns[i], r->e) < 0)
+		if (text && *text && healthcheck_duration(name[i], text, ns[i], r->e) < 0) {
+			point(r, text, 0);
 			return -1;
+		}
 	}
-	return retries && *retries ? healthcheck_retries(retries, &check->retries, r->e) : 0;
+	if (!retries || !*retries || healthcheck_retries(retries, &check->retries, r->e) == 0)
+		return 0;
+	point(r, retries, 0);
+	return -1;
 }
 
 int arguments_healthcheck(struct reading *r, const struct flag_value *flags)
@@ -294,12 +322,16 @@ int arguments_healthcheck(struct reading *r, const struct flag_value *flags)
 	kind = test->item[0];
 	if (arguments_are_none(r)) {
 		test->item[0] = "NONE";
-		return test->count == 1 ? 0 :
-		       syntax_error_set(r->e, "HEALTHCHECK NONE takes no arguments");
+		if (test->count == 1)
+			return 0;
+		point(r, test->item[1], 0);
+		return syntax_error_set(r->e, "HEALTHCHECK NONE takes no arguments");
 	}
-	if (!text_same(kind, "CMD"))
+	if (!text_same(kind, "CMD")) {
+		point(r, kind, 0);
 		return syntax_error_set(r->e, "Unknown type \"%.150s\" in HEALTHCHECK (try CMD)",
 		                        kind);
+	}
 	if (test->count == 1)
 		return syntax_error_set(r->e, "Missing command after HEALTHCHECK CMD");
 	test->item[0] = r->json ? "CMD" : "CMD-SHELL";
@@ -315,6 +347,7 @@ int arguments_trigger(struct reading *r, const struct flag_value *flags)
 	if (!r->words.count)
 		return needs_one(r);
 	name = r->words.item[0];
+	r->at = r->to->rest;
 	if (text_same(name, "ONBUILD"))
 		return syntax_error_set(r->e,
 		                        "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");

@@ -5,6 +5,7 @@
 #include "parser/arena.h"
 #include "parser/heredoc.h"
 #include "parser/instruction.h"
+#include "parser/place.h"
 
 struct parser {
 	struct dockerfile *file;
@@ -14,17 +15,12 @@ struct parser {
 	bool trigger;                   /* one instruction, to be done within a stage */
 };
 
-static void record(struct dockerfile *file, const struct syntax_error *e, int line)
+static void record(struct dockerfile *file, const struct syntax_error *e)
 {
-	struct syntax_error *to;
-
-	if (file->error_count == DOCKERFILE_ERRORS_MAX) {
+	if (file->error_count < DOCKERFILE_ERRORS_MAX)
+		file->error[file->error_count++] = *e;
+	else
 		file->unreported++;
-		return;
-	}
-	to = &file->error[file->error_count++];
-	*to = *e;
-	to->line = line;
 }
 
 static void complain(struct dockerfile *file, int line, const char *what)
@@ -32,7 +28,21 @@ static void complain(struct dockerfile *file, int line, const char *what)
 	struct syntax_error e;
 
 	syntax_error_set(&e, "%s", what);
-	record(file, &e, line);
+	e.line = line;
+	record(file, &e);
+}
+
+/* E is about IN, and what stands at its byte AT; NULL: all of it. */
+static void complain_of(struct dockerfile *file, const struct instruction *in, const char *at,
+                        struct syntax_error *e)
+{
+	struct place place = instruction_place(in, at);
+
+	e->line = in->first_line;
+	e->last_line = in->last_line;
+	e->column = place.column;
+	e->column_line = place.line;
+	record(file, e);
 }
 
 static int append(struct parser *p, const struct instruction *instruction)
@@ -94,8 +104,12 @@ static bool in_place(struct parser *p, const struct instruction *to)
 	if (p->trigger || p->has_stage || to->keyword == KEYWORD_ARG)
 		return true;
 	/* A mistake above may have been the FROM. */
-	if (!p->file->error_count)
-		complain(p->file, to->first_line, "no build stage in current context");
+	if (!p->file->error_count) {
+		struct syntax_error e;
+
+		syntax_error_set(&e, "no build stage in current context");
+		complain_of(p->file, to, NULL, &e);
+	}
 	p->has_stage = true;
 	return false;
 }
@@ -104,10 +118,7 @@ static bool in_place(struct parser *p, const struct instruction *to)
 static int parse_line(struct parser *p, const struct logical_line *line)
 {
 	struct dockerfile *file = p->file;
-	struct instruction to = {
-		.first_line = line->first_line, .comments = line->comments,
-		.empty_line = line->empty_line,
-	};
+	struct instruction to = { .comments = line->comments, .empty_line = line->empty_line };
 	struct syntax_error e = { 0 };
 	struct reading r = {
 		.memory = file->memory, .escape = file->escape, .to = &to,
@@ -121,9 +132,13 @@ static int parse_line(struct parser *p, const struct logical_line *line)
 		         "this is not a Dockerfile: it has bytes that are no text");
 		return -1;
 	}
-	if (status == 0 && instruction_takes_heredocs(&r))
+	if (status == 0 && instruction_takes_heredocs(&r)) {
 		status = heredoc_read(&p->lexer, to.text, &to.heredocs, r.e);
-	to.last_line = p->lexer.line;
+		if (status < 0 && e.column)
+			r.at = to.text + e.column - 1;
+	}
+	/* Of a document without an end nobody needs to see the rest of the file. */
+	to.last_line = status < 0 ? line->last_line : p->lexer.line;
 	if (r.form && to.keyword == KEYWORD_FROM)
 		p->has_stage = true;
 	if (status == 0)
@@ -132,9 +147,8 @@ static int parse_line(struct parser *p, const struct logical_line *line)
 		status = read_check(file->memory, &to);
 	if (arena_exhausted(file->memory))
 		return -1;
-	e.column = line->column;
 	if (status < 0)
-		record(file, &e, line->first_line);
+		complain_of(file, &to, r.at, &e);
 	else if (in_place(p, &to))
 		return append(p, &to);
 	return 0;
@@ -193,7 +207,7 @@ static int parse(struct parser *p, const char *text, size_t size)
 		if (arena_exhausted(file->memory))
 			return -1;
 		if (status < 0)
-			record(file, &e, e.line);
+			record(file, &e);
 		else if (parse_line(p, &line) < 0)
 			break;
 	}

@@ -120,15 +120,24 @@ struct healthcheck {
 	int retries;                    /* 0: not given */
 };
 
+/* Where a line that continues another begins in the logical line; see place.h. */
+struct joint {
+	size_t offset;
+	int line;
+};
+
 struct instruction {
 	enum keyword keyword;
 	const char *name;               /* the keyword as typed */
 	int first_line, last_line;      /* from 1; the last one closes the last here-document */
+	int column;                     /* of the keyword in its line, in bytes from 1 */
 	const char *text;               /* the logical line: joined, trimmed, no bodies */
 	const char *rest;               /* the part of TEXT after keyword and flags; maybe "" */
 	struct words flags;             /* as "--name=value", in order, quotes removed */
 	struct heredocs heredocs;
 	struct words comments;          /* the lines above it, without # and outer blanks */
+	const struct joint *joint;      /* by offset */
+	size_t joint_count;
 	struct check check;             /* of a comment "check=skip=..."; else empty */
 	int empty_line;                 /* first blank line within a continuation; 0: none */
 	union {

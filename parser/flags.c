@@ -23,14 +23,15 @@ int flag_boolean(const char *text, size_t size)
 	return -1;
 }
 
-static int unknown(const char *name, const struct flag *known, size_t count, struct syntax_error *e)
+static void unknown(const char *name, const struct flag *known, size_t count,
+                    struct syntax_error *e)
 {
 	const char *names[FLAGS_MAX];
 
 	for (size_t i = 0; i < count; i++)
 		names[i] = known[i].name;
 	syntax_error_set(e, "unknown flag: --%s", name);
-	return suggest(e, name, names, count);
+	suggest(e, name, names, count);
 }
 
 static int set(struct arena *a, const struct flag *flag, const char *text, struct flag_value *value,
@@ -56,10 +57,12 @@ static int set(struct arena *a, const struct flag *flag, const char *text, struc
 	}
 }
 
-int flags_read(struct arena *a, const struct words *given, const struct flag *known, size_t count,
-               struct flag_value *values, struct syntax_error *e)
+size_t flags_read(struct arena *a, const struct words *given, const struct flag *known,
+                  size_t count, struct flag_value *values, struct syntax_error *e)
 {
-	for (size_t i = 0; i < given->count; i++) {
+	size_t i;
+
+	for (i = 0; i < given->count; i++) {
 		const char *name = given->item[i] + 2, *equals = strchrnul(name, '=');
 		size_t size = equals - name, k = 0;
 
@@ -69,10 +72,12 @@ int flags_read(struct arena *a, const struct words *given, const struct flag *kn
 		if (k == count) {
 			const char *alone = arena_text(a, name, size);
 
-			return alone ? unknown(alone, known, count, e) : -1;
+			if (alone)
+				unknown(alone, known, count, e);
+			break;
 		}
 		if (set(a, &known[k], *equals ? equals + 1 : NULL, &values[k], e) < 0)
-			return -1;
+			break;
 	}
-	return 0;
+	return i;
 }

@@ -23,10 +23,11 @@ struct flag_value {
 };
 
 /* Read the flags GIVEN, "--name=value", of which COUNT are KNOWN; VALUES[i] is that of KNOWN[i].
- * Returns 0, or -1 and E for the first that is unknown, doubled or without a fitting value.
+ * Returns how many were read, which is less than GIVEN has with E for the first that is unknown,
+ * doubled or without a fitting value.
  */
-int flags_read(struct arena *a, const struct words *given, const struct flag *known, size_t count,
-               struct flag_value *values, struct syntax_error *e);
+size_t flags_read(struct arena *a, const struct words *given, const struct flag *known,
+                  size_t count, struct flag_value *values, struct syntax_error *e);
 
 /* A boolean as Go's strconv.ParseBool reads it: 1, 0, or -1 when it is none. */
 int flag_boolean(const char *text, size_t size);

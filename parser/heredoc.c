@@ -101,6 +101,14 @@ static int read_body(struct lexer *l, struct heredoc *doc, struct syntax_error *
 	return failed ? -1 : syntax_error_set(e, "unterminated heredoc");
 }
 
+/* Of WORD in LINE, from 1; 0 when it does not stand there like that. */
+static int column_of(const char *line, const char *word)
+{
+	const char *at = strstr(line, word);
+
+	return at ? at - line + 1 : 0;
+}
+
 int heredoc_read(struct lexer *l, const char *line, struct heredocs *docs, struct syntax_error *e)
 {
 	struct arena *a = l->file->memory;
@@ -117,13 +125,15 @@ int heredoc_read(struct lexer *l, const char *line, struct heredocs *docs, struc
 		struct heredoc doc;
 
 		status = heredoc_opener(a, words[i], &doc, e);
-		if (status <= 0)
-			continue;
-		if (!docs->item)
-			docs->item = arena_array(a, count - i, sizeof doc);
-		status = docs->item ? read_body(l, &doc, e) : -1;
-		if (status == 0)
-			docs->item[docs->count++] = doc;
+		if (status > 0) {
+			if (!docs->item)
+				docs->item = arena_array(a, count - i, sizeof doc);
+			status = docs->item ? read_body(l, &doc, e) : -1;
+			if (status == 0)
+				docs->item[docs->count++] = doc;
+		}
+		if (status < 0 && e)
+			e->column = column_of(line, words[i]);
 	}
 	free(words);
 	return status < 0 ? -1 : 0;

@@ -7,7 +7,7 @@
  */
 int heredoc_opener(struct arena *a, const char *word, struct heredoc *doc, struct syntax_error *e);
 
-/* Read the bodies of all here-documents that LINE opens, in their order. Returns 0, or -1 and E:
- * one does not end before the file does.
+/* Read the bodies of all here-documents that LINE opens, in their order. Returns 0, or -1 and E
+ * with the column in LINE of the opener: its document does not end before the file does.
  */
 int heredoc_read(struct lexer *l, const char *line, struct heredocs *docs, struct syntax_error *e);

@@ -6,6 +6,7 @@
 #include "parser/arguments.h"
 #include "parser/flags.h"
 #include "parser/json.h"
+#include "parser/place.h"
 #include "parser/suggest.h"
 #include "parser/words.h"
 
@@ -42,6 +43,8 @@ static int split_json(struct reading *r)
 	int found = json_words(r->memory, r->to->rest, &r->words, r->e);
 
 	r->json = found > 0;
+	if (found < 0 && r->e && r->e->column)
+		r->at = r->to->rest + r->e->column - 1;
 	return found;
 }
 
@@ -79,9 +82,11 @@ static int split_pairs(struct reading *r)
 		       words_add(r->memory, words, words_past_blanks(end)) : -1;
 	}
 	for (size_t i = 0; i < words->count; i++) {
-		if (!strchr(words->item[i], '='))
-			return syntax_error_set(r->e, "Syntax error - can't find = in \"%.150s\". "
-			                        "Must be of the form: name=value", words->item[i]);
+		if (strchr(words->item[i], '='))
+			continue;
+		r->at = instruction_find(r->to, words->item[i], 0);
+		return syntax_error_set(r->e, "Syntax error - can't find = in \"%.150s\". Must be of "
+		                        "the form: name=value", words->item[i]);
 	}
 	return 0;
 }
@@ -104,6 +109,8 @@ static int split_check(struct reading *r)
 		return -1;
 	found = json_words(r->memory, rest.at, &words, r->e);
 	r->json = found > 0;
+	if (found < 0 && r->e && r->e->column)
+		r->at = rest.at + r->e->column - 1;
 	if (found == 0 && rest.at < rest.end)
 		return words_add(r->memory, &r->words, rest.at);
 	for (size_t i = 0; i < words.count; i++) {
@@ -141,8 +148,10 @@ static int split_trigger(struct reading *r)
 		return 0;
 	if (strncasecmp(r->to->rest, "ONBUILD", words_blank(r->to->rest) - r->to->rest) == 0)
 		return words_add(r->memory, &r->words, "ONBUILD");
-	if (split_line(&split, r->to->rest) < 0)
+	if (split_line(&split, r->to->rest) < 0) {
+		r->at = split.at ? split.at : r->to->rest;
 		return -1;
+	}
 	r->trigger = split.form;
 	r->json = split.json;
 	return words_add(r->memory, &r->words, inner.name);
@@ -242,6 +251,10 @@ int instruction_split(struct reading *r, const struct logical_line *line)
 	if (!text)
 		return -1;
 	r->line = line->text;
+	r->to->first_line = line->first_line;
+	r->to->column = line->column;
+	r->to->joint = line->joint;
+	r->to->joint_count = line->joint_count;
 	if (split_line(r, text) < 0)
 		return -1;
 	if (!r->form)
@@ -261,13 +274,16 @@ int instruction_type(struct reading *r)
 {
 	struct flag_value values[FLAGS_MAX] = { 0 };
 	const struct form *form = r->form;
-	size_t known = 0;
+	const struct words *flags = &r->to->flags;
+	size_t known = 0, read = flags->count;
 
 	while (known < FLAGS_MAX && form->flags[known].name)
 		known++;
 	/* HEALTHCHECK NONE ignores its flags, as in BuildKit. */
-	if (!form->ignores_flags && !arguments_are_none(r) &&
-	    flags_read(r->memory, &r->to->flags, form->flags, known, values, r->e) < 0)
-		return -1;
-	return form->type(r, values);
+	if (!form->ignores_flags && !arguments_are_none(r))
+		read = flags_read(r->memory, flags, form->flags, known, values, r->e);
+	if (read == flags->count)
+		return form->type(r, values);
+	r->at = words_flag(words_blank(r->to->text), r->escape, read);
+	return -1;
 }

@@ -18,6 +18,7 @@ struct reading {
 	struct words words;             /* the arguments, where the form has words */
 	bool json;                      /* ... and they stood in a JSON list */
 	const struct form *trigger;     /* ONBUILD: of what follows; NULL when it is not known */
+	const char *at;                 /* what E is about, in the logical line; NULL: all */
 	struct syntax_error *e;         /* may be NULL: nobody reads it */
 };
 

@@ -176,6 +176,14 @@ static const char *skip_value(const char *p, int depth)
 	return NULL;
 }
 
+static int not_strings(const char *text, const char *at, struct syntax_error *e)
+{
+	syntax_error_set(e, "when using JSON array syntax, arrays must be comprised of strings only");
+	if (e)
+		e->column = at - text + 1;
+	return -1;
+}
+
 int json_words(struct arena *a, const char *text, struct words *words, struct syntax_error *e)
 {
 	struct slice trimmed = text_trim_left((struct slice){ text, text + strlen(text) });
@@ -197,8 +205,7 @@ int json_words(struct arena *a, const char *text, struct words *words, struct sy
 		return -1;
 	for (p = blanks(trimmed.at + 1); *p != ']';) {
 		if (*p != '"')
-			return syntax_error_set(e, "when using JSON array syntax, arrays must be "
-			                           "comprised of strings only");
+			return not_strings(text, p, e);
 		if (words_add(a, words, out) < 0)
 			return -1;
 		p = blanks(string(p, &out, &has_nul));

@@ -8,8 +8,9 @@
 void lexer_start(struct lexer *l, struct dockerfile *file, const char *text, size_t size)
 {
 	*l = (struct lexer){ .at = text, .end = text + size, .file = file };
-	if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)  /* the byte order mark */
-		l->at += 3;
+	if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		l->mark_size = 3;
+	l->at += l->mark_size;
 }
 
 struct slice lexer_without_end(struct slice line)
@@ -77,12 +78,13 @@ static int directive(struct lexer *l, struct slice key, const char *value, struc
 }
 
 /* Read the COMMENT as "key = value". Returns 1 when it is a directive, 0 when it is none, after
- * which none can follow, or -1 and E.
+ * which none can follow, or -1 and E, whose column is that of the value in COMMENT.
  */
 static int read_directive(struct lexer *l, struct slice comment, struct syntax_error *e)
 {
 	struct slice key = text_trim_left((struct slice){ comment.at + 1, comment.end }), value;
 	const char *text, *at = key.at;
+	int status;
 
 	while (at < key.end && isascii(*at) && (at > key.at ? isalnum(*at) : isalpha(*at)))
 		at++;
@@ -94,7 +96,10 @@ static int read_directive(struct lexer *l, struct slice comment, struct syntax_e
 	if (value.at == value.end)
 		return 0;
 	text = arena_text(l->file->memory, value.at, value.end - value.at);
-	return text ? directive(l, key, text, e) : -1;
+	status = text ? directive(l, key, text, e) : -1;
+	if (status < 0 && e)
+		e->column = value.at - comment.at + 1;
+	return status;
 }
 
 /* --- lines ----------------------------------------------------------------------------------- */
@@ -120,17 +125,18 @@ static bool is_continued(struct slice *line, char escape)
 	return true;
 }
 
-/* Join FIRST with the lines that continue it, to OUT, or nowhere when that is NULL. Returns the
- * size, or -1 and E, behind the whole line in every case.
+/* Join FIRST with the lines that continue it, to OUT with their JOINTS, or nowhere when these are
+ * NULL. Returns the size, or -1 and E, behind the whole line in every case.
  */
 static long join(struct lexer *l, struct slice first, struct logical_line *line, char *out,
-                 struct syntax_error *e)
+                 struct joint *joint, struct syntax_error *e)
 {
 	bool continued = is_continued(&first, l->file->escape), failed = false;
 	long size = first.end - first.at;
 	struct slice part;
 	int status;
 
+	line->joint_count = 0;
 	if (out)
 		out = mempcpy(out, first.at, size);
 	while (continued && (status = lexer_raw(l, &part, failed ? NULL : e)) != 0) {
@@ -143,9 +149,12 @@ static long join(struct lexer *l, struct slice first, struct logical_line *line,
 			continue;
 		}
 		continued = is_continued(&part, l->file->escape);
-		size += part.end - part.at;
-		if (out)
+		if (out) {
+			joint[line->joint_count] = (struct joint){ size, l->line };
 			out = mempcpy(out, part.at, part.end - part.at);
+		}
+		line->joint_count++;
+		size += part.end - part.at;
 	}
 	line->last_line = l->line;
 	return failed ? -1 : size;
@@ -186,13 +195,16 @@ static int first_line(struct lexer *l, struct slice *first, int *column, struct 
 	while ((status = lexer_raw(l, &line, e)) > 0) {
 		line = lexer_without_end(line);
 		*first = text_trim_left(line);
+		*column = first->at - line.at + 1 + (l->line == 1 ? l->mark_size : 0);
 		if (is_comment(line)) {
-			if (comment(l, *first, e) < 0)
+			if (comment(l, *first, e) < 0) {
+				if (e)
+					e->column += *column - 1;
 				return -1;
+			}
 			continue;
 		}
 		l->directives_done = true;
-		*column = first->at - line.at + 1;
 		if (first->at < first->end)
 			return 1;
 	}
@@ -201,6 +213,7 @@ static int first_line(struct lexer *l, struct slice *first, int *column, struct 
 
 int lexer_next(struct lexer *l, struct logical_line *line, struct syntax_error *e)
 {
+	struct joint *joint = NULL;
 	struct slice first;
 	struct lexer ahead;
 	char *text;
@@ -215,16 +228,19 @@ int lexer_next(struct lexer *l, struct logical_line *line, struct syntax_error *
 	line->comments = l->comments;
 	l->comments = (struct words){ 0 };
 	ahead = *l;
-	size = join(&ahead, first, line, NULL, e);
+	size = join(&ahead, first, line, NULL, NULL, e);
 	if (size < 0) {
 		*l = ahead;
 		return -1;
 	}
 	text = arena_array(l->file->memory, size + 1, 1);
-	if (!text)
+	if (line->joint_count > 0)
+		joint = arena_array(l->file->memory, line->joint_count, sizeof *joint);
+	if (!text || (line->joint_count > 0 && !joint))
 		return -1;
-	join(l, first, line, text, e);
+	join(l, first, line, text, joint, e);
 	line->text = text;
+	line->joint = joint;
 	line->size = size;
 	return 1;
 }

@@ -8,6 +8,7 @@ struct lexer {
 	const char *at, *end;
 	int line;                       /* how many have been read */
 	struct dockerfile *file;        /* receives the directives; has the memory */
+	int mark_size;                  /* of a byte order mark in front of the first line */
 	bool directives_done;
 	struct words comments;          /* those that the next instruction gets */
 };
@@ -17,6 +18,8 @@ struct logical_line {
 	size_t size;
 	int first_line, last_line;
 	int column;                     /* of its first character */
+	const struct joint *joint;
+	size_t joint_count;
 	int empty_line;                 /* first blank one inside; 0: none */
 	struct words comments;
 };

@@ -241,8 +241,11 @@ static int read_field(struct option *o, char *field, const struct expansion *how
 		                                "define alias stage instead");
 	else if (known && equals)
 		o->value = from ? strdup(equals + 1) : expand(equals + 1, how, o->e);
-	if (status == 0 && known && equals && !o->value)
+	if (status == 0 && known && equals && !o->value) {
 		status = from ? syntax_error_set(o->e, "out of memory") : -1;
+		if (o->e && o->e->column)
+			o->e->column += equals + 1 - field;
+	}
 	if (status == 0 && known)
 		status = set(o);
 	free(o->value);
@@ -322,9 +325,12 @@ int mount_parse(const char *value, const struct expansion *how, struct mount *mo
 
 	*mount = (struct mount){ .mode = -1, .uid = -1, .gid = -1 };
 	for (char *at = record; status >= 0 && at;) {
+		int before = at - record;
 		char *field = next_field(&at, e);
 
 		status = field ? read_field(&o, field, how) : -1;
+		if (status < 0 && e)
+			e->column = before + (e->column ? e->column : 1);
 	}
 	free(record);
 	if (!said_read_only)

@@ -29,8 +29,8 @@ struct mount {
 /* Parse VALUE into MOUNT, each option's value but from='s expanded with HOW.
  *
  * With HOW NULL the variables are not known yet, and only what needs none is looked at: the CSV and
- * from=, which may have no variable; MOUNT then holds that alone. Returns 0, or -1 and E with MOUNT
- * released.
+ * from=, which may have no variable; MOUNT then holds that alone. Returns 0, or -1 and E, whose
+ * column is the byte of VALUE where the bad option or variable begins, with MOUNT released.
  */
 int mount_parse(const char *value, const struct expansion *how, struct mount *mount,
                 struct syntax_error *e);

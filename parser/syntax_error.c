@@ -9,8 +9,8 @@ int syntax_error_set(struct syntax_error *e, const char *fmt, ...)
 
 	if (!e)
 		return -1;
-	e->line = 0;
-	e->column = 0;
+	e->line = e->last_line = 0;
+	e->column = e->column_line = 0;
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof e->text, fmt, ap);
 	va_end(ap);

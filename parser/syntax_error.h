@@ -10,7 +10,9 @@
 
 struct syntax_error {
 	int line;                       /* from 1; 0 when the caller alone knows the line */
+	int last_line;                  /* where it ends; 0: on the same line */
 	int column;                     /* byte in that line, from 1; 0 for the whole of it */
+	int column_line;                /* the line that COLUMN is in; 0: LINE */
 	char text[256];                 /* for people; has no file name or line number */
 };
 

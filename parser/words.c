@@ -95,27 +95,39 @@ int words_split_quoted(struct arena *a, const char *text, char escape, struct wo
 	return 0;
 }
 
-/* Copy the flag at AT without its quotes and escapes to *OUT, with a NUL behind it. Returns where
- * it ends.
+/* Copy the flag at AT without its quotes and escapes to *OUT, with a NUL behind it, or nowhere when
+ * OUT is NULL. Returns where it ends.
  */
 static const char *unquote_flag(const char *at, const char *end, char escape, char **out)
 {
-	char quote = 0, *o = *out;
+	char quote = 0, unused[1], *o = out ? *out : unused;
 
 	for (; at < end && (quote || !text_blank(at, end)); at++) {
 		if (*at == escape) {
 			if (++at == end)
 				break;
-			*o++ = *at;
 		} else if (quote ? *at == quote : *at == '\'' || *at == '"') {
 			quote = quote ? 0 : *at;
-		} else {
-			*o++ = *at;
+			continue;
 		}
+		*o = *at;
+		o += out != NULL;
 	}
 	*o++ = '\0';
-	*out = o;
+	if (out)
+		*out = o;
 	return at;
+}
+
+const char *words_flag(const char *text, char escape, size_t n)
+{
+	struct slice left = text_trim_left((struct slice){ text, text + strlen(text) });
+
+	while (n-- > 0) {
+		left.at = unquote_flag(left.at, left.end, escape, NULL);
+		left = text_trim_left(left);
+	}
+	return left.at;
 }
 
 const char *words_split_flags(struct arena *a, const char *text, char escape, struct words *flags)

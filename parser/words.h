@@ -20,6 +20,9 @@ int words_split_quoted(struct arena *a, const char *text, char escape, struct wo
  */
 const char *words_split_flags(struct arena *a, const char *text, char escape, struct words *flags);
 
+/* Where in the same TEXT flag N begins, counted from 0. */
+const char *words_flag(const char *text, char escape, size_t n);
+
 /* The first blank of ASCII in TEXT, or its end; and the first that is none. */
 const char *words_blank(const char *text);
 const char *words_past_blanks(const char *text);

@@ -224,6 +224,15 @@ static void put_directives(const struct dockerfile *d)
 	}
 }
 
+/* "2:6: ...", or "2-4:3:6: ..." when it is in line 3 of an instruction of lines 2 to 4. */
+static void put_error(const struct syntax_error *e)
+{
+	printf("%d", e->line);
+	if (e->last_line > e->line)
+		printf("-%d:%d", e->last_line, e->column_line);
+	printf(":%d: %s\n", e->column, e->text);
+}
+
 int main(int argc, char **argv)
 {
 	static char text[DOCKERFILE_SIZE_MAX + 1];
@@ -235,7 +244,7 @@ int main(int argc, char **argv)
 	if (!d)
 		return 2;
 	for (size_t i = 0; i < d->error_count; i++)
-		printf("%d:%d: %s\n", d->error[i].line, d->error[i].column, d->error[i].text);
+		put_error(&d->error[i]);
 	if (d->unreported)
 		printf("and %zu more\n", d->unreported);
 	status = d->error_count > 0;
