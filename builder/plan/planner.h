@@ -1,7 +1,8 @@
 /* A plan while it is made. Private to plan*.c and lint*.c, which tell one story in this order:
  *
  *     plan.c          what everybody sees: begin, end, what is asked of the others
- *     plan_stages.c   which stages there are, on what, and which are needed; their base images
+ *     plan_stages.c   which stages there are, and on what
+ *     plan_needs.c    which are needed; their base images, and what ONBUILD left in these
  *     plan_origin.c   what --from and the mounts' from= mean; named contexts
  *     plan_step.c     a stage from its base on; steps, their names; WORKDIR
  *     plan_config.c   the instructions that change the config only
@@ -90,7 +91,7 @@ struct stage_names {
 void plan_expansion(struct planner *p, struct draft *d, const struct clause *c,
                     struct stage_names *names, struct expansion *how);
 
-/* Stages: declare all, mark the needed ones, resolve bases and triggers. */
+/* Stages: declare all; mark the needed ones, resolve bases and triggers. */
 int plan_stages(struct planner *p);
 int plan_needs(struct planner *p);
 /* A stage without a FROM, for IMAGE; the same for the same image. NO_STAGE: no memory. */
