@@ -19,6 +19,7 @@ enum {
  */
 struct expander {
 	const char *word, *at, *end;
+	const char *under_way;          /* where the innermost unfinished part begins */
 	const struct expansion *how;
 	unsigned mode;
 	bool keep_escapes;              /* in patterns, where they mean something later */
@@ -165,8 +166,10 @@ static int choose(struct expander *x, struct slice name, char operator, bool nul
 		                      "is not allowed to be unset";
 
 		x->given_up = true;
-		return syntax_error_set(x->e, "%.*s: %s", (int)(name.end - name.at), name.at,
-		                        message);
+		syntax_error_set(x->e, "%.*s: %s", (int)(name.end - name.at), name.at, message);
+		if (x->e)
+			x->e->unset = true;
+		return -1;
 	}
 	if (set == (operator == '+'))
 		return 0;
@@ -302,11 +305,16 @@ static int braces(struct expander *x)
 
 static int dollar(struct expander *x)
 {
-	const char *start = x->at++, *value;
+	const char *start = x->at++, *before = x->under_way, *value;
 	struct slice name;
 
-	if (x->at < x->end && *x->at == '{')
-		return braces(x);
+	if (x->at < x->end && *x->at == '{') {
+		x->under_way = start;
+		if (braces(x) < 0)
+			return -1;
+		x->under_way = before;
+		return 0;
+	}
 	name = read_name(x);
 	if (name.at == name.end || x->mode & KEEP_UNSET)
 		return put(x, start, x->at - start);
@@ -319,6 +327,7 @@ static int single_quotes(struct expander *x)
 	const char *start = x->at + 1, *close = memchr(start, '\'', x->end - start);
 
 	if (!close) {
+		x->under_way = x->at;
 		x->at = x->end;
 		return syntax_error_set(x->e, "unexpected end of statement while looking for "
 		                              "matching single-quote");
@@ -330,6 +339,7 @@ static int single_quotes(struct expander *x)
 static int double_quotes(struct expander *x)
 {
 	bool keep = x->mode & KEEP_QUOTES;
+	const char *start = x->at;
 
 	if (put(x, x->at++, keep) < 0)
 		return -1;
@@ -353,9 +363,11 @@ static int double_quotes(struct expander *x)
 		if (put(x, x->at++, 1) < 0)
 			return -1;
 	}
-	if (x->at == x->end)
+	if (x->at == x->end) {
+		x->under_way = start;
 		return syntax_error_set(x->e, "unexpected end of statement while looking for "
 		                              "matching double-quote");
+	}
 	return put(x, x->at++, keep);
 }
 
@@ -391,10 +403,6 @@ static int ordinary(struct expander *x, bool splits)
 /* One element of a word: a quoted part, a variable, an escaped character or a plain one. */
 static int element(struct expander *x, bool splits)
 {
-	size_t start = x->count;
-
-	if (*x->at == '$')
-		return dollar(x) < 0 ? -1 : splits ? split_from(x, start) : 0;
 	if (*x->at == x->how->escape)
 		return escape(x);
 	if (*x->at == '<')
@@ -412,8 +420,14 @@ static int expand_until(struct expander *x, char stop, bool keep_escapes)
 	int result = 0;
 
 	x->keep_escapes = keep_escapes;
-	while (result == 0 && x->at < x->end && !(stop && *x->at == stop))
-		result = element(x, splits);
+	while (result == 0 && x->at < x->end && !(stop && *x->at == stop)) {
+		size_t start = x->count;
+
+		if (*x->at != '$')
+			result = element(x, splits);
+		else if ((result = dollar(x)) == 0 && splits)
+			result = split_from(x, start);
+	}
 	x->keep_escapes = before;
 	if (result < 0 || !stop)
 		return result;
@@ -434,7 +448,8 @@ static void explain(struct expander *x)
 	cause = *x->e;
 	syntax_error_set(x->e, "failed to process \"%.100s%s\": %.130s", x->word,
 	                 x->end - x->word > 100 ? "..." : "", cause.text);
-	x->e->column = x->at - x->word + 1;
+	x->e->column = x->under_way - x->word + 1;
+	x->e->unset = cause.unset;
 }
 
 /* Expand WORD into a string with its SIZE. */
@@ -443,7 +458,8 @@ static char *run(const char *word, const struct expansion *how, unsigned mode, b
 {
 	size_t length = strlen(word);
 	struct expander x = {
-		.word = word, .at = word, .end = word + length, .how = how, .mode = mode,
+		.word = word, .at = word, .end = word + length, .under_way = word, .how = how,
+		.mode = mode,
 		.limit = 2 * length + EXPANSION_GROWTH_MAX, .e = e,
 	};
 

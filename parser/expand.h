@@ -32,7 +32,8 @@ struct expansion {
 };
 
 /* The value of WORD: variables replaced, quotes and escapes removed.
- * Returns it, yours to free, or NULL and E, whose column is the byte of WORD it stopped at.
+ * Returns it, yours to free, or NULL and E, whose column is the byte of WORD where the variable or
+ * the quote begins that is wrong.
  */
 char *expand(const char *word, const struct expansion *how, struct syntax_error *e);
 

@@ -11,6 +11,7 @@ int syntax_error_set(struct syntax_error *e, const char *fmt, ...)
 		return -1;
 	e->line = e->last_line = 0;
 	e->column = e->column_line = 0;
+	e->unset = false;
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof e->text, fmt, ap);
 	va_end(ap);

@@ -7,6 +7,7 @@
  * hostile file cannot speak to the terminal.
  */
 #pragma once
+#include <stdbool.h>
 
 struct syntax_error {
 	int line;                       /* from 1; 0 when the caller alone knows the line */
@@ -14,6 +15,7 @@ struct syntax_error {
 	int column;                     /* byte in that line, from 1; 0 for the whole of it */
 	int column_line;                /* the line that COLUMN is in; 0: LINE */
 	char text[256];                 /* for people; has no file name or line number */
+	bool unset;                     /* ${name:?}: nothing is wrong but that NAME has no value */
 };
 
 /* Say what is wrong. E may be NULL. Returns -1. */

@@ -45,32 +45,21 @@ struct session {
 	struct image image;
 
 	/* What a failure leaves to report. */
+	struct mistakes mistakes;
 	char *tail, *step_name;
 	int first_line, last_line;
 };
 
 /* --- the Dockerfile ------------------------------------------------------------------------- */
 
-/* All mistakes, a line each; one place is shown: the first. */
+/* The file has mistakes that the parser saw; those that only the planner sees are told with them. */
 static int syntax_errors(struct session *s, struct error *e)
 {
-	const struct dockerfile *d = s->file;
-	char text[sizeof e->text];
-	size_t used = 0;
+	struct plan_options options = s->flags.plan;
 
-	for (size_t i = 0; i < d->error_count && used < sizeof text; i++) {
-		const struct syntax_error *wrong = &d->error[i];
-		char line[48] = "";
-
-		if (wrong->line > 0)
-			snprintf(line, sizeof line, "dockerfile parse error on line %d: ", wrong->line);
-		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s%s", i ? "\n" : "",
-		                         line, wrong->text);
-	}
-	if (d->unreported && used < sizeof text)
-		snprintf(text + used, sizeof text - used, "\nand %zu more", d->unreported);
-	s->first_line = s->last_line = d->error[0].line;
-	return error_set(e, ERROR_INPUT, "%s", text);
+	options.resolve = NULL;
+	plan_free(plan_make(s->file, &options, &s->mistakes));
+	return mistakes_error(&s->mistakes, e);
 }
 
 static int read_dockerfile(struct session *s, struct error *e)
@@ -225,17 +214,10 @@ static void set_callbacks(struct session *s, struct plan_options *options)
 static int make_plan(struct session *s, struct error *e)
 {
 	struct plan_options options = s->flags.plan;
-	struct plan_error wrong = { 0 };
 
 	set_callbacks(s, &options);
-	s->plan = plan_make(s->file, &options, &wrong);
-	if (!s->plan) {
-		s->first_line = wrong.first_line;
-		s->last_line = wrong.last_line;
-		*e = wrong.error;
-		return -1;
-	}
-	return plan_check_findings(s->plan, e);
+	s->plan = plan_make(s->file, &options, &s->mistakes);
+	return s->plan ? plan_check_findings(s->plan, e) : mistakes_error(&s->mistakes, e);
 }
 
 /* --- the build ------------------------------------------------------------------------------ */
@@ -279,17 +261,15 @@ static int perform(struct session *s, struct error *e)
 static int answer_call(struct session *s, struct error *e)
 {
 	struct plan_options options = s->flags.plan;
-	struct plan_error wrong = { 0 };
 	struct call call = { .what = s->flags.call, .json = s->flags.call_json,
 	                     .name = s->source.name, .text = s->source.text,
-	                     .size = s->source.size, .file = s->file, .error = &wrong };
+	                     .size = s->source.size, .file = s->file,
+	                     .mistakes = &s->mistakes };
 
 	set_callbacks(s, &options);
 	if (strcmp(s->flags.call, "targets") == 0)
 		options.resolve = NULL; /* the text alone tells them */
-	if (s->file->error_count == 0)
-		s->plan = plan_make(s->file, &options, &wrong);
-	call.plan = s->plan;
+	call.plan = s->plan = plan_make(s->file, &options, &s->mistakes);
 	progress_free(s->progress, true);
 	s->progress = NULL;
 	return call_print(&call, stdout, e);
@@ -360,6 +340,7 @@ static void report(struct session *s, bool succeeded)
 	if (!succeeded) {
 		report_tail(stderr, s->step_name, s->tail);
 		report_place(stderr, &s->source, s->first_line, s->last_line);
+		report_mistakes(stderr, &s->source, &s->mistakes);
 	}
 	if (s->plan && !s->flags.quiet)
 		report_findings(stderr, s->plan->finding, s->plan->finding_count);

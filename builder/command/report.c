@@ -17,6 +17,18 @@ void report_place(FILE *out, const struct dockerfile_source *source, int first, 
 		excerpt_print(out, source->name, source->text, source->size, first, last);
 }
 
+void report_mistakes(FILE *out, const struct dockerfile_source *source,
+                     const struct mistakes *mistakes)
+{
+	const struct mistake *first = mistakes->item;
+
+	if (mistakes->count == 1)
+		excerpt_point(out, source->name, source->text, source->size, &(struct excerpt){
+			first->first_line, first->last_line, first->line, first->column });
+	else if (mistakes->count > 1)
+		mistakes_print(mistakes, out, source->name, source->text, source->size);
+}
+
 void report_findings(FILE *out, const struct finding *finding, size_t count)
 {
 	if (count == 0)

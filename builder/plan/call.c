@@ -12,24 +12,6 @@
 
 /* --- both forms ------------------------------------------------------------------------------- */
 
-bool call_mistake(const struct call *call, struct plan_error *mistake)
-{
-	const struct syntax_error *wrong = call->file->error;
-
-	if (call->file->error_count > 0) {
-		*mistake = (struct plan_error){ wrong->line, wrong->line, { 0 } };
-		error_set(&mistake->error, ERROR_INPUT, "%s", wrong->text);
-		if (wrong->line > 0)
-			error_context(&mistake->error, "dockerfile parse error on line %d",
-				      wrong->line);
-		return true;
-	}
-	if (!call->error || call->error->error.kind == ERROR_NONE)
-		return false;
-	*mistake = *call->error;
-	return true;
-}
-
 /* What the comments above IN say of NAME: the rest of the line that begins with it. */
 static const char *description(const struct instruction *in, const char *name)
 {
@@ -98,29 +80,10 @@ static void print_place(const struct call *call, FILE *out, int first, int last)
 	excerpt_print(out, call->name, call->text, call->size, first, last);
 }
 
-/* Everything that is wrong with the file, each with its lines. */
-static void print_mistakes(const struct call *call, const struct plan_error *mistake, FILE *out)
-{
-	const struct dockerfile *file = call->file;
-
-	safe_text(out, mistake->error.text, strlen(mistake->error.text));
-	fputc('\n', out);
-	print_place(call, out, mistake->first_line, mistake->last_line);
-	for (size_t i = 1; i < file->error_count; i++) {
-		fprintf(out, "\ndockerfile parse error on line %d: ", file->error[i].line);
-		safe_text(out, file->error[i].text, strlen(file->error[i].text));
-		fputc('\n', out);
-		print_place(call, out, file->error[i].line, file->error[i].line);
-	}
-	if (file->unreported > 0)
-		fprintf(out, "\nand %zu more\n", file->unreported);
-}
-
 static int check_text(const struct call *call, FILE *out)
 {
 	size_t count = call->plan ? call->plan->finding_count : 0;
-	struct plan_error mistake;
-	bool wrong = call_mistake(call, &mistake);
+	bool wrong = call->mistakes->count > 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct finding *f = &call->plan->finding[i];
@@ -133,7 +96,7 @@ static int check_text(const struct call *call, FILE *out)
 	if (wrong) {
 		if (count > 0)
 			fputc('\n', out);
-		print_mistakes(call, &mistake, out);
+		mistakes_print(call->mistakes, out, call->name, call->text, call->size);
 	}
 	if (count == 1)
 		fputs("\nCheck complete, 1 warning has been found!\n", out);
@@ -320,8 +283,8 @@ static void set(json_t *object, const char *key, const char *value)
 static json_t *check_json(const struct call *call, int *status)
 {
 	size_t count = call->plan ? call->plan->finding_count : 0;
+	const struct mistake *mistake = call->mistakes->item;
 	json_t *warnings = json_array(), *root;
-	struct plan_error mistake;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct finding *f = &call->plan->finding[i];
@@ -337,11 +300,11 @@ static json_t *check_json(const struct call *call, int *status)
 	root = json_pack("{s:o,s:[{s:s,s:s,s:o}]}", "warnings", warnings, "sources", "filename",
 	                 call->name, "language", "Dockerfile", "data", encoded(call));
 	*status = count > 0;
-	if (call_mistake(call, &mistake)) {
+	if (call->mistakes->count > 0) {
 		json_object_set_new(root, "buildError",
 				    json_pack("{s:o,s:o}", "message",
-					      config_string(mistake.error.text), "location",
-					      location(mistake.first_line, mistake.last_line)));
+					      config_string(mistake->error.text), "location",
+					      location(mistake->first_line, mistake->last_line)));
 		*status = 1;
 	}
 	return root;
@@ -452,16 +415,13 @@ static int print_json(json_t *root, FILE *out, int status)
 int call_print(const struct call *call, FILE *out, struct error *e)
 {
 	const struct row *row = rows;
-	struct plan_error mistake;
 	int status = 0;
 
 	while (strcmp(row->what, call->what) != 0)
 		row++;
-	if (row->json != check_json && call_mistake(call, &mistake)) {
-		*e = mistake.error;
-		if (row->needs_plan || call->file->error_count > 0)
-			return -1;
-	}
+	if (row->json != check_json && call->mistakes->count > 0 &&
+	    (row->needs_plan || call->file->error_count > 0))
+		return mistakes_error(call->mistakes, e);
 	if (call->json) {
 		json_t *root = row->json(call, &status);
 

@@ -22,13 +22,10 @@ struct call {
 	size_t size;
 	const struct dockerfile *file;
 	const struct plan *plan;        /* NULL: there is none; "targets" needs none */
-	const struct plan_error *error; /* why; NULL or without a kind: all is well */
+	const struct mistakes *mistakes; /* what is wrong with FILE by itself or as a plan */
 };
 
 /* Print what CALL asks for. Returns the status to exit with: 0, or 1 when there are findings or a
  * mistake that the report tells of. -1 and E when there is nothing to report on. */
 int call_print(const struct call *call, FILE *out, struct error *e);
 
-/* What is wrong with the file by itself or as a plan, in one line ("dockerfile parse error on
- * line 2: unknown instruction: RUNN"), with its place. False when nothing is. */
-bool call_mistake(const struct call *call, struct plan_error *mistake);

@@ -7,7 +7,8 @@
  *        3 |     COPY . /src
  *     --------------------
  *
- * A single line is shown with two lines on each side, several with one. Source: BuildKit.
+ * A single line is shown with two lines on each side, several with one. Where the place in the line
+ * is known, a caret stands below it. Source: BuildKit, but for the caret.
  */
 #pragma once
 #include <stddef.h>
@@ -17,6 +18,10 @@
  * there is no such line. */
 void excerpt_print(FILE *out, const char *name, const char *text, size_t size, int first, int last);
 
-/* The same for one LINE, with a caret below COLUMN: a byte of that line, from 1; 0: no caret. */
-void excerpt_point(FILE *out, const char *name, const char *text, size_t size, int line,
-                   int column);
+/* The same with a caret below COLUMN, a byte of LINE, from 1; 0: no caret. */
+struct excerpt {
+	int first, last;
+	int line, column;
+};
+void excerpt_point(FILE *out, const char *name, const char *text, size_t size,
+                   const struct excerpt *what);

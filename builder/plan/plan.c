@@ -8,25 +8,95 @@
 #include "builder/plan/lint.h"
 #include "builder/plan/planner.h"
 #include "layers/scope.h"
+#include "parser/place.h"
 #include "parser/suggest.h"
+
+static int fail(struct planner *p, const struct instruction *place, const char *fmt, va_list ap)
+{
+	p->e = (struct mistake){ 0 };
+	if (place)
+		p->e = (struct mistake){ .first_line = place->first_line,
+		                         .last_line = place->last_line };
+	p->e.error.kind = ERROR_INPUT;
+	vsnprintf(p->e.error.text, sizeof p->e.error.text, fmt, ap);
+	return -1;
+}
 
 int plan_fail(struct planner *p, const struct instruction *place, const char *fmt, ...)
 {
 	va_list ap;
 
-	p->e->first_line = place ? place->first_line : 0;
-	p->e->last_line = place ? place->last_line : 0;
-	p->e->error.kind = ERROR_INPUT;
 	va_start(ap, fmt);
-	vsnprintf(p->e->error.text, sizeof p->e->error.text, fmt, ap);
+	fail(p, place, fmt, ap);
 	va_end(ap);
+	return -1;
+}
+
+static void fail_at(struct planner *p, const struct clause *c, const char *word, int column,
+                    const char *fmt, va_list ap)
+{
+	/* A trigger's words are not where people find it. */
+	const char *at = c && word && !c->trigger ? instruction_find(c->in, word, column) : NULL;
+
+	fail(p, c ? c->place : NULL, fmt, ap);
+	if (at) {
+		struct place place = instruction_place(c->in, at);
+
+		p->e.line = place.line;
+		p->e.column = place.column;
+	}
+}
+
+int plan_fail_at(struct planner *p, const struct clause *c, const char *word, int column,
+                 const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fail_at(p, c, word, column, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int plan_miss(struct planner *p, const struct clause *c, const char *word, int column,
+              const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fail_at(p, c, word, column, fmt, ap);
+	va_end(ap);
+	if (p->mistakes->count > 0)
+		p->e.error.kind = ERROR_NONE;
+	return -1;
+}
+
+int plan_hint(struct planner *p, const char *near)
+{
+	size_t used = strlen(p->e.error.text);
+
+	if (near)
+		snprintf(p->e.error.text + used, sizeof p->e.error.text - used,
+		         " (did you mean %s?)", near);
 	return -1;
 }
 
 int plan_no_memory(struct planner *p)
 {
-	p->e->first_line = p->e->last_line = 0;
-	return error_memory(&p->e->error);
+	p->e = (struct mistake){ 0 };
+	return error_memory(&p->e.error);
+}
+
+int plan_survive(struct planner *p, int result)
+{
+	enum error_kind kind = p->e.error.kind;
+
+	if (result == 0 || kind == ERROR_NONE)
+		return 0;
+	if (kind != ERROR_INPUT && kind != ERROR_NOT_FOUND && kind != ERROR_DENIED)
+		return -1;
+	mistakes_add(p->mistakes, &p->e);
+	return 0;
 }
 
 const char *plan_text(struct planner *p, const char *fmt, ...)
@@ -72,8 +142,17 @@ static const char *look_up(void *context, const char *name)
 void plan_expansion(struct planner *p, struct draft *d, const struct clause *c,
                     struct stage_names *names, struct expansion *how)
 {
-	*names = (struct stage_names){ p, d, c, p->plan->finding_count, false };
+	*names = (struct stage_names){ .planner = p, .draft = d, .clause = c,
+	                               .findings_before = p->plan->finding_count };
 	*how = (struct expansion){ look_up, names, p->file->escape };
+}
+
+int plan_fail_expansion(struct planner *p, const struct clause *c, const char *word,
+                        const struct syntax_error *wrong)
+{
+	if (wrong->unset)
+		return plan_miss(p, c, word, wrong->column, "%s", wrong->text);
+	return plan_fail_at(p, c, word, wrong->column, "%s", wrong->text);
 }
 
 const char *plan_expand(struct planner *p, struct draft *d, const struct clause *c,
@@ -87,7 +166,7 @@ const char *plan_expand(struct planner *p, struct draft *d, const struct clause 
 	plan_expansion(p, d, c, &names, &how);
 	value = expand(word, &how, &wrong);
 	if (!value) {
-		plan_fail(p, c->place, "%s", wrong.text);
+		plan_fail_expansion(p, c, word, &wrong);
 		return NULL;
 	}
 	return plan_keep(p, value);
@@ -108,11 +187,10 @@ static int find_platforms(struct planner *p)
 {
 	platform_host(&p->build);
 	p->target = p->build;
+	p->e = (struct mistake){ 0 };
 	if (p->options->platform &&
-	    platform_parse(p->options->platform, &p->target, &p->e->error) < 0) {
-		p->e->first_line = p->e->last_line = 0;
-		return error_context(&p->e->error, "--platform");
-	}
+	    platform_parse(p->options->platform, &p->target, &p->e.error) < 0)
+		return error_context(&p->e.error, "--platform");
 	return 0;
 }
 
@@ -162,43 +240,74 @@ static const char *look_up_plainly(void *names, const char *name)
 	return variables_get(names, name);
 }
 
-/* The ARGs before the first FROM, each with the ones before it. */
-static int global_args(struct planner *p, struct variables *into,
-                       const struct variables *build_args)
+/* One ARG before the first FROM, with those before it. */
+static int global_arg(struct planner *p, struct variables *into, const struct instruction *in,
+                      const struct pair *arg, const char *value)
 {
 	struct expansion how = { look_up_plainly, into, p->file->escape };
+	auto_free char *own = NULL;
+	struct syntax_error wrong;
 
-	for (const struct instruction *in = p->file->instruction; in->keyword == KEYWORD_ARG; in++)
-		for (size_t i = 0; i < in->pairs.count; i++) {
-			const struct pair *arg = &in->pairs.item[i];
-			const char *value = variables_get(build_args, arg->name);
-			auto_free char *own = NULL;
-			struct syntax_error wrong;
+	if (!value && !arg->value)
+		return 0;
+	if (!value) {
+		own = expand(arg->value, &how, &wrong);
+		if (!own)
+			return plan_fail_expansion(p, &(struct clause){ .in = in, .place = in },
+			                           arg->value, &wrong);
+		value = plan_keep(p, own);
+	}
+	return value && variables_set(into, p->memory, arg->name, value) ? 0 : plan_no_memory(p);
+}
 
-			if (!value && !arg->value)
-				continue;
-			if (!value) {
-				own = expand(arg->value, &how, &wrong);
-				if (!own)
-					return plan_fail(p, in, "%s", wrong.text);
-				value = plan_keep(p, own);
-			}
-			if (!value || !variables_set(into, p->memory, arg->name, value))
-				return plan_no_memory(p);
+/* The instructions before the first FROM: ARGs. */
+static size_t count_global(const struct dockerfile *file)
+{
+	size_t count = 0;
+
+	while (count < file->count && file->instruction[count].keyword == KEYWORD_ARG)
+		count++;
+	return count;
+}
+
+static int global_args(struct planner *p)
+{
+	for (size_t i = 0; i < count_global(p->file); i++) {
+		const struct instruction *in = &p->file->instruction[i];
+
+		for (size_t k = 0; k < in->pairs.count; k++) {
+			const struct pair *arg = &in->pairs.item[k];
+			const char *value = variables_get(&p->build_args, arg->name);
+
+			if (plan_survive(p, global_arg(p, &p->global, in, arg, value)) < 0)
+				return -1;
 		}
+	}
+	return 0;
+}
+
+/* The same as if nobody gave a --build-arg. */
+static int default_args(struct planner *p, struct variables *into)
+{
+	for (size_t i = 0; i < count_global(p->file); i++) {
+		const struct instruction *in = &p->file->instruction[i];
+
+		for (size_t k = 0; k < in->pairs.count; k++)
+			if (global_arg(p, into, in, &in->pairs.item[k], NULL) < 0)
+				return -1;
+	}
 	return 0;
 }
 
 /* Would the FROM lines make sense to somebody who gives no --build-arg? */
 static int check_defaults(struct planner *p)
 {
-	const struct variables none = { 0 };
 	struct variables defaults = { 0 };
 	struct expansion how = { look_up_plainly, &defaults, p->file->escape };
 
 	if (automatic_args(p, &defaults) < 0)
 		return -1;
-	if (global_args(p, &defaults, &none) < 0)
+	if (default_args(p, &defaults) < 0)
 		return arena_exhausted(p->memory) ? -1 : 0; /* it will fail for everybody */
 	for (size_t i = 0; i < p->file->count; i++) {
 		const struct instruction *in = &p->file->instruction[i];
@@ -258,24 +367,23 @@ static int find_target(struct planner *p)
 {
 	const char *wanted = p->options->target;
 	auto_free const char **names = NULL;
-	const char *near;
+	size_t found;
 
 	p->plan->target = p->named_count - 1;
 	if (!wanted)
 		return 0;
-	p->plan->target = plan_find_stage(p, wanted);
-	if (p->plan->target != NO_STAGE)
+	found = plan_find_stage(p, wanted);
+	if (found != NO_STAGE) {
+		p->plan->target = found;
 		return 0;
+	}
 	names = calloc(p->named_count, sizeof *names);
 	if (!names)
 		return plan_no_memory(p);
 	for (size_t i = 0; i < p->named_count; i++)
 		names[i] = p->plan->stage[i].name;
-	near = suggestion(wanted, names, p->named_count);
-	return plan_fail(p, NULL,
-			 near ? "target stage \"%s\" could not be found (did you mean %s?)"
-			      : "target stage \"%s\" could not be found",
-			 wanted, near);
+	plan_miss(p, NULL, NULL, 0, "target stage \"%s\" could not be found", wanted);
+	return plan_hint(p, suggestion(wanted, names, p->named_count));
 }
 
 /* --platform is what the image is for, whatever its base said. */
@@ -313,18 +421,30 @@ static int dress_target(struct planner *p)
 	return set_platform(p, config);
 }
 
+/* What every stage must be, needed or not. */
+static int make_stages(struct planner *p)
+{
+	if (check_defaults(p) < 0 || automatic_args(p, &p->global) < 0 || global_args(p) < 0 ||
+	    plan_survive(p, find_epoch(p)) < 0 || plan_stages(p) < 0)
+		return -1;
+	if (p->named_count == 0)
+		return plan_miss(p, NULL, NULL, 0, "dockerfile contains no stages to build");
+	return plan_survive(p, find_target(p)) < 0 ? -1 : plan_needs(p);
+}
+
 static int make(struct planner *p)
 {
+	mistakes_add_syntax(p->mistakes, p->file);
 	if (collect_build_args(p) < 0 || find_platforms(p) < 0 || lint_begin(p) < 0)
 		return -1;
 	lint_file(p);
-	if (check_defaults(p) < 0 || automatic_args(p, &p->global) < 0 ||
-	    global_args(p, &p->global, &p->build_args) < 0 || find_epoch(p) < 0 ||
-	    plan_stages(p) < 0 || find_target(p) < 0 || plan_needs(p) < 0)
+	if (make_stages(p) < 0)
 		return -1;
 	for (size_t i = 0; i < p->plan->count; i++)
 		if (p->plan->stage[i].needed && plan_stage(p, i) < 0)
 			return -1;
+	if (p->mistakes->count > 0)
+		return 0;
 	if (dress_target(p) < 0)
 		return -1;
 	if (p->options->checks_only && plan_args(p) < 0)
@@ -334,21 +454,26 @@ static int make(struct planner *p)
 }
 
 struct plan *plan_make(const struct dockerfile *file, const struct plan_options *options,
-                       struct plan_error *e)
+                       struct mistakes *mistakes)
 {
-	struct planner p = { .file = file, .options = options, .e = e };
+	struct planner p = { .file = file, .options = options, .mistakes = mistakes };
+	bool findings;
 
-	*e = (struct plan_error){ 0 };
+	memset(mistakes, 0, sizeof *mistakes);
 	p.plan = calloc(1, sizeof *p.plan);
 	if (!p.plan || !(p.memory = p.plan->memory = arena_new())) {
 		free(p.plan);
 		plan_no_memory(&p);
+		mistakes_add(mistakes, &p.e);
 		return NULL;
 	}
 	p.plan->file = file;
-	if (make(&p) == 0)
+	if (make(&p) < 0 && p.e.error.kind != ERROR_NONE)
+		mistakes_add(mistakes, &p.e);
+	if (mistakes->count == 0)
 		return p.plan;
-	if (options->checks_only && p.plan->finding_count > 0) {
+	findings = options->checks_only && file->error_count == 0 && p.plan->finding_count > 0;
+	if (findings) {
 		lint_end(&p);
 		return p.plan;
 	}

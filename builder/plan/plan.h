@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "builder/plan/mistake.h"
 #include "layers/error.h"
 #include "layers/image.h"
 #include "parser/dockerfile.h"
@@ -200,17 +201,11 @@ struct plan_options {
 	bool checks_only;        /* --check, --call: every stage when there is no target */
 };
 
-/* What is wrong, with its place in the Dockerfile. */
-struct plan_error {
-	int first_line, last_line; /* 0: no place */
-	struct error error;
-};
-
-/* FILE has no errors of its own. NULL and E when it means nothing that can be built. With
- * checks_only there may be a plan and an error: the plan has the findings up to there and nothing
- * else. */
+/* NULL and MISTAKES when FILE means nothing that can be built; those that it has by itself are
+ * among them, and with such no base is asked for. With checks_only there may be a plan and
+ * mistakes: the plan has the findings and nothing else. */
 struct plan *plan_make(const struct dockerfile *file, const struct plan_options *options,
-                       struct plan_error *e);
+                       struct mistakes *mistakes);
 void plan_free(struct plan *plan);
 
 /* 0, or -1 and E when "# check=error=true" and there are findings, which it names: "lint violation

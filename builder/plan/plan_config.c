@@ -180,7 +180,7 @@ static int apply_stopsignal(struct planner *p, struct draft *d, const struct cla
 	if (!name)
 		return -1;
 	if (!signal_is_known(name))
-		return plan_fail(p, c->place, "invalid signal: %s", name);
+		return plan_fail_at(p, c, c->in->argument, 0, "invalid signal: %s", name);
 	if (!config_set_text(draft_stage(p, d)->config, "StopSignal", name))
 		return plan_no_memory(p);
 	return plan_history(p, d, plan_text(p, "STOPSIGNAL %s", name), NULL);
@@ -224,8 +224,8 @@ static int apply_volume(struct planner *p, struct draft *d, const struct clause 
 		if (!paths[i])
 			return -1;
 		if (!*paths[i])
-			return plan_fail(p, c->place,
-					 "VOLUME specified can not be an empty string");
+			return plan_fail_at(p, c, words->item[i], 0,
+			                    "VOLUME specified can not be an empty string");
 		if (!config_add(draft_stage(p, d)->config, "Volumes", paths[i]))
 			return plan_no_memory(p);
 	}
@@ -254,12 +254,12 @@ static int expose_word(struct planner *p, struct draft *d, const struct clause *
 	names.silent = true;
 	words = expand_words(word, &how, NULL, &wrong);
 	if (!words)
-		return plan_fail(p, c->place, "%s", wrong.text);
+		return plan_fail_expansion(p, c, word, &wrong);
 	for (size_t i = 0; words[i]; i++) {
 		struct port_range range;
 
 		if (port_parse(words[i], &range, &e) < 0)
-			return plan_fail(p, c->place, "%s", e.text);
+			return plan_fail_at(p, c, word, 0, "%s", e.text);
 		lint_port(p, c, words[i], &range);
 		if (ports_add(ports, &range) < 0)
 			return plan_no_memory(p);

@@ -47,6 +47,29 @@ static enum source_kind kind_of(const char *text)
 	return SOURCE_PATH;
 }
 
+/* What is WRONG with the body of H, at the column that the whole of it has there. */
+static int fail_document(struct planner *p, const struct clause *c, const struct heredoc *h,
+                         const struct syntax_error *wrong)
+{
+	const char *at = h->body, *line = h->content, *end;
+	size_t column = (size_t)wrong->column;
+
+	plan_fail_expansion(p, c, "", wrong);
+	if (c->trigger)
+		return -1;
+	p->e.line = h->first_line;
+	while ((end = strchr(at, '\n')) && (size_t)(end - at) + 1 < column) {
+		column -= (size_t)(end - at) + 1;
+		at = end + 1;
+		line = strchr(line, '\n') + 1;
+		p->e.line++;
+	}
+	p->e.column = (int)column;
+	if (h->chomp)
+		p->e.column += (int)strspn(line, "\t");
+	return -1;
+}
+
 static int add_document(struct planner *p, struct draft *d, const struct clause *c,
                         const struct heredoc *h, struct copy_source *s)
 {
@@ -63,7 +86,7 @@ static int add_document(struct planner *p, struct draft *d, const struct clause 
 		how.escape = '\\'; /* whatever the file says */
 		body = expand_document(h->body, &how, &wrong);
 		if (!body)
-			return plan_fail(p, c->place, "%s", wrong.text);
+			return fail_document(p, c, h, &wrong);
 		s->document = plan_keep(p, body);
 		if (!s->document)
 			return -1;
@@ -90,9 +113,10 @@ static int add_source(struct planner *p, struct draft *d, const struct clause *c
 			lint_copy_ignored(p, c, s->text);
 	}
 	if (!copy->add && s->kind == SOURCE_URL)
-		return plan_fail(p, c->place, "source can't be a URL for COPY: %s", s->text);
+		return plan_fail_at(p, c, in->word, 0, "source can't be a URL for COPY: %s", s->text);
 	if (!copy->add && s->kind == SOURCE_GIT)
-		return plan_fail(p, c->place, "source can't be a git ref for COPY: %s", s->text);
+		return plan_fail_at(p, c, in->word, 0, "source can't be a git ref for COPY: %s",
+		                    s->text);
 	copy->source_count++;
 	return 0;
 }
@@ -132,11 +156,13 @@ static int check_checksum(struct planner *p, const struct clause *c, const struc
 	if (!copy->checksum || !*copy->checksum)
 		return 0;
 	if (copy->source_count != 1)
-		return plan_fail(p, c->place, "checksum can't be specified for multiple sources");
+		return plan_fail_at(p, c, "--checksum", 0,
+		                    "checksum can't be specified for multiple sources");
 	if (copy->source[0].kind != SOURCE_URL && copy->source[0].kind != SOURCE_GIT)
-		return plan_fail(p, c->place, "checksum requires HTTP(S) or Git sources");
+		return plan_fail_at(p, c, "--checksum", 0,
+		                    "checksum requires HTTP(S) or Git sources");
 	if (copy->source[0].kind == SOURCE_URL && digest_parse(copy->checksum, &digest, &e) < 0)
-		return plan_fail(p, c->place, "--checksum: %s", e.text);
+		return plan_fail_at(p, c, c->in->copy.checksum, 0, "--checksum: %s", e.text);
 	return 0;
 }
 
@@ -163,10 +189,8 @@ static int expand_flags(struct planner *p, struct draft *d, const struct clause 
 			*flags[i].value = NULL; /* an empty variable is no flag */
 	}
 	if (copy->chmod && !is_mode(copy->chmod))
-		return plan_fail(p, c->place,
-				 "invalid chmod parameter: '%s'. it should be octal string"
-				 " and between 0 and 07777",
-				 copy->chmod);
+		return plan_fail_at(p, c, in->chmod, 0, "invalid chmod parameter: '%s'. it should be "
+		                    "octal string and between 0 and 07777", copy->chmod);
 	return 0;
 }
 

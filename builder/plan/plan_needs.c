@@ -14,8 +14,7 @@ static void suggest_image(struct planner *p, const char *image)
 	};
 	const size_t common_count = sizeof common / sizeof *common;
 	auto_free const char **names = calloc(p->named_count + common_count, sizeof *names);
-	const char *near;
-	size_t count = 0, used = strlen(p->e->error.text);
+	size_t count = 0;
 
 	if (!names)
 		return;
@@ -24,10 +23,7 @@ static void suggest_image(struct planner *p, const char *image)
 			names[count++] = p->plan->stage[i].name;
 	for (size_t i = 0; i < common_count; i++)
 		names[count++] = common[i];
-	near = suggestion(image, names, count);
-	if (near)
-		snprintf(p->e->error.text + used, sizeof p->e->error.text - used,
-		         " (did you mean %s?)", near);
+	plan_hint(p, suggestion(image, names, count));
 }
 
 static int resolve(struct planner *p, size_t stage)
@@ -36,18 +32,20 @@ static int resolve(struct planner *p, size_t stage)
 	struct draft *d = &p->draft[stage];
 	char platform[PLATFORM_TEXT];
 	struct platform have;
+	struct error e = { 0 };
 
-	d->names_unknown = !p->options->resolve;
-	if (!p->options->resolve)
+	d->names_unknown = true;
+	if (!p->asks)
 		return 0;
 	platform_format(&d->platform, platform);
-	if (p->options->resolve(p->options->context_pointer, d->image, platform, &s->base,
-	                        &p->e->error) < 0) {
-		p->e->first_line = d->place->first_line;
-		p->e->last_line = d->place->last_line;
+	if (p->options->resolve(p->options->context_pointer, d->image, platform, &s->base, &e) < 0) {
+		plan_fail_at(p, &(struct clause){ .in = d->place, .place = d->place }, d->image, 0,
+		             "%s", "");
+		p->e.error = e;
 		suggest_image(p, d->image);
-		return -1;
+		return plan_survive(p, -1);
 	}
+	d->names_unknown = false;
 	config_platform(s->base->config, &have);
 	if (strcmp(have.os, d->platform.os) != 0 ||
 	    strcmp(have.architecture, d->platform.architecture) != 0)
@@ -114,7 +112,7 @@ static int take_triggers(struct planner *p, size_t stage)
 {
 	struct clause *clause;
 	const char **text;
-	size_t count, own = p->draft[stage].clause_count;
+	size_t count, good = 0, own = p->draft[stage].clause_count;
 
 	if (base_triggers(p, stage, &text, &count) < 0)
 		return -1;
@@ -123,13 +121,18 @@ static int take_triggers(struct planner *p, size_t stage)
 	clause = arena_array(p->memory, count + own, sizeof *clause);
 	if (!clause)
 		return plan_no_memory(p);
-	for (size_t i = 0; i < count; i++)
-		if (parse_trigger(p, text[i], p->plan->stage[stage].from, &clause[i]) < 0 ||
-		    plan_origins(p, &clause[i]) < 0)
+	for (size_t i = 0; i < count; i++) {
+		int result = parse_trigger(p, text[i], p->plan->stage[stage].from, &clause[good]);
+
+		if (result == 0)
+			result = plan_origins(p, &clause[good]);
+		good += result == 0;
+		if (plan_survive(p, result) < 0)
 			return -1;
-	memcpy(clause + count, p->draft[stage].clause, own * sizeof *clause);
+	}
+	memcpy(clause + good, p->draft[stage].clause, own * sizeof *clause);
 	p->draft[stage].clause = clause;
-	p->draft[stage].clause_count += count;
+	p->draft[stage].clause_count += good;
 	return 0;
 }
 
@@ -143,11 +146,12 @@ static int mark_origin(struct planner *p, size_t stage, const struct clause *c, 
 	if (from == NO_STAGE || from < stage)
 		return 0;
 	if (c->in->keyword == KEYWORD_RUN)
-		return plan_fail(p, c->place, "cannot mount from stage \"%s\", stage needs to be"
-				 " defined before current command", name);
-	return plan_fail(p, c->place, "cannot copy from stage \"%s\", it needs to be defined"
-			 " before current stage \"%s\"", c->in->copy.from,
-			 p->plan->stage[stage].name);
+		return plan_fail_at(p, c, c->in->run.mounts.item[i], 0, "cannot mount from stage "
+		                    "\"%s\", stage needs to be defined before current command",
+		                    name);
+	return plan_fail_at(p, c, c->in->copy.from, 0, "cannot copy from stage \"%s\", it needs to "
+	                    "be defined before current stage \"%s\"", c->in->copy.from,
+	                    p->plan->stage[stage].name);
 }
 
 /* Mark the stages that STAGE reads or stands on: always stages before it. */
@@ -160,7 +164,7 @@ static int mark_needs(struct planner *p, size_t stage)
 		p->plan->stage[s->base_stage].needed = true;
 	for (size_t i = 0; !d->replaced && i < d->clause_count; i++)
 		for (size_t j = 0; j < d->clause[i].origin_count; j++)
-			if (mark_origin(p, stage, &d->clause[i], j) < 0)
+			if (plan_survive(p, mark_origin(p, stage, &d->clause[i], j)) < 0)
 				return -1;
 	return 0;
 }
@@ -216,9 +220,9 @@ int plan_needs(struct planner *p)
 
 	for (size_t i = 0; i < p->named_count; i++)
 		for (size_t j = 0; j < p->draft[i].clause_count; j++)
-			if (plan_origins(p, &p->draft[i].clause[j]) < 0)
+			if (plan_survive(p, plan_origins(p, &p->draft[i].clause[j])) < 0)
 				return -1;
-	if (plan_check_circles(p) < 0)
+	if (plan_survive(p, plan_check_circles(p)) < 0)
 		return -1;
 	p->plan->stage[p->plan->target].needed = true;
 	for (size_t i = p->named_count; i-- > 0;) {
@@ -226,7 +230,8 @@ int plan_needs(struct planner *p)
 		if (p->plan->stage[i].needed && mark_needs(p, i) < 0)
 			return -1;
 	}
-	if (p->options->expect && p->options->resolve && expect_images(p) < 0)
+	p->asks = p->options->resolve && p->mistakes->count == 0;
+	if (p->asks && p->options->expect && expect_images(p) < 0)
 		return -1;
 	return resolve_bases(p);
 }

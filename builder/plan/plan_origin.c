@@ -148,8 +148,8 @@ static int origin_named(struct planner *p, const struct clause *c, const char *n
 	}
 	stage = plan_find_stage(p, context.image);
 	if (stage == NO_STAGE)
-		return plan_fail(p, c->place, "context %s: there is no stage \"%s\"", context.name,
-		                 context.image);
+		return plan_miss(p, c, name, 0, "context %s: there is no stage \"%s\"",
+		                 context.name, context.image);
 	return origin_stage(p, stage, o);
 }
 
@@ -170,43 +170,37 @@ static int copy_origin(struct planner *p, struct clause *c)
 	char *end;
 
 	if (!expanded)
-		return plan_fail(p, c->place, "%s", wrong.text);
+		return plan_fail_at(p, c, from, wrong.column, "%s", wrong.text);
 	if (strcmp(expanded, from) != 0)
-		return plan_fail(
-			p, c->place,
-			"variable expansion is not supported for --from, define a"
-			" new stage with FROM using ARG from global scope as a workaround");
-	c->has_origin[0] = true;
+		return plan_fail_at(p, c, from, 0, "variable expansion is not supported for --from, "
+		                    "define a new stage with FROM using ARG from global scope as a "
+		                    "workaround");
 	errno = 0;
 	index = strtol(from, &end, 10);
 	if (*end || errno || end == from)
 		return origin_named(p, c, from, &c->origin[0]);
-	if (index < 0 || (size_t)index >= p->named_count)
-		return plan_fail(p, c->place, "invalid stage index %s", from);
-	return origin_stage(p, (size_t)index, &c->origin[0]);
+	if (index >= 0 && (size_t)index < p->named_count)
+		return origin_stage(p, (size_t)index, &c->origin[0]);
+	return plan_miss(p, c, from, 0, "invalid stage index %s", from);
 }
 
-static int mount_origins(struct planner *p, struct clause *c)
+static int mount_origin(struct planner *p, struct clause *c, size_t i)
 {
-	for (size_t i = 0; i < c->in->run.mounts.count; i++) {
-		struct syntax_error wrong;
-		struct mount mount;
-		int result = 0;
+	const char *text = c->in->run.mounts.item[i];
+	struct syntax_error wrong;
+	struct mount mount;
+	int result = 0;
 
-		if (mount_parse(c->in->run.mounts.item[i], NULL, &mount, &wrong) < 0)
-			return plan_fail(p, c->place, "%s", wrong.text);
-		if (mount.from && *mount.from) {
-			c->has_origin[i] = true;
-			result = origin_named(p, c, mount.from, &c->origin[i]);
-		}
-		mount_release(&mount);
-		if (result < 0)
-			return -1;
-	}
-	return 0;
+	if (mount_parse(text, NULL, &mount, &wrong) < 0)
+		return plan_fail_at(p, c, text, wrong.column, "%s", wrong.text);
+	c->has_origin[i] = mount.from && *mount.from;
+	if (c->has_origin[i])
+		result = origin_named(p, c, mount.from, &c->origin[i]);
+	mount_release(&mount);
+	return result;
 }
 
-int plan_origins(struct planner *p, struct clause *c)
+static int find_origins(struct planner *p, struct clause *c)
 {
 	bool run = c->in->keyword == KEYWORD_RUN;
 	size_t count = run ? c->in->run.mounts.count :
@@ -221,7 +215,20 @@ int plan_origins(struct planner *p, struct clause *c)
 	if (!c->origin || !c->has_origin)
 		return plan_no_memory(p);
 	c->origin_count = count;
-	return run ? mount_origins(p, c) : copy_origin(p, c);
+	for (size_t i = 0; i < count; i++) {
+		c->has_origin[i] = true;
+		if ((run ? mount_origin(p, c, i) : copy_origin(p, c)) < 0) {
+			c->origin_count = i;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int plan_origins(struct planner *p, struct clause *c)
+{
+	c->bad = find_origins(p, c) < 0;
+	return c->bad ? -1 : 0;
 }
 
 /* --- circles ---------------------------------------------------------------------------------- */

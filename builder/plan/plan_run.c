@@ -87,7 +87,7 @@ static int folder_mount(struct planner *p, struct draft *d, const struct clause 
 	if (!target)
 		return -1;
 	if (strcmp(target, "/") == 0)
-		return plan_fail(p, c->place, "invalid mount target \"%s\"", target);
+		return plan_fail_at(p, c, typed, 0, "invalid mount target \"%s\"", target);
 	if (m->type == MOUNT_CACHE) {
 		if (!given(m->id) && replace(p, &m->id, plan_clean(p, typed)) < 0)
 			return -1;
@@ -125,7 +125,7 @@ static int ssh_mount(struct planner *p, struct draft *d, const struct clause *c,
 	const char *target;
 
 	if (given(m->source))
-		return plan_fail(p, c->place, "ssh does not support source");
+		return plan_fail_at(p, c, m->source, 0, "ssh does not support source");
 	if (!given(m->id) && replace(p, &m->id, "default") < 0)
 		return -1;
 	m->mode = m->mode < 0 ? 0600 : m->mode;
@@ -146,7 +146,7 @@ static int add_mount(struct planner *p, struct draft *d, const struct clause *c,
 
 	plan_expansion(p, d, c, &names, &how);
 	if (mount_parse(c->in->run.mounts.item[i], &how, m, &wrong) < 0)
-		return plan_fail(p, c->place, "%s", wrong.text);
+		return plan_fail_expansion(p, c, c->in->run.mounts.item[i], &wrong);
 	run->mount_count++; /* the plan releases it from here on */
 	m->uid = m->uid < 0 && m->type != MOUNT_BIND ? 0 : m->uid;
 	m->gid = m->gid < 0 && m->type != MOUNT_BIND ? 0 : m->gid;
@@ -182,13 +182,14 @@ int plan_check_run(struct planner *p, const struct clause *c)
 	const struct run *run = &c->in->run;
 
 	if (run->network && !is_one_of(run->network, networks))
-		return plan_fail(p, c->place, "invalid network mode \"%s\"", run->network);
+		return plan_fail_at(p, c, run->network, 0, "invalid network mode \"%s\"",
+		                    run->network);
 	if (run->security && !is_one_of(run->security, securities))
-		return plan_fail(p, c->place, "security \"%s\" is not valid", run->security);
+		return plan_fail_at(p, c, run->security, 0, "security \"%s\" is not valid",
+		                    run->security);
 	if (run->devices.count > 0)
-		return plan_fail(p, c->place,
-				 "device feature is only supported in Dockerfile frontend"
-				 " 1.14.0-labs or later");
+		return plan_fail_at(p, c, "--device", 0, "device feature is only supported in "
+		                    "Dockerfile frontend 1.14.0-labs or later");
 	return 0;
 }
 
@@ -201,8 +202,8 @@ static int set_network(struct planner *p, const struct clause *c, struct run_ste
 	run->network_none = strcmp(network, "none") == 0;
 	run->network_host = strcmp(network, "host") == 0;
 	if (said && strcmp(said, "host") == 0 && !p->options->allow_network_host)
-		return plan_fail(p, c->place, "RUN --network=host is not allowed; the build needs"
-		                 " --allow network.host");
+		return plan_fail_at(p, c, "--network", 0, "RUN --network=host is not allowed; the "
+		                    "build needs --allow network.host");
 	return 0;
 }
 
@@ -212,9 +213,8 @@ static int set_security(struct planner *p, const struct clause *c, struct run_st
 
 	run->insecure = security && strcmp(security, "insecure") == 0;
 	if (run->insecure && !p->options->allow_insecure)
-		return plan_fail(p, c->place,
-				 "RUN --security=insecure is not allowed; the build needs"
-				 " --allow security.insecure");
+		return plan_fail_at(p, c, "--security", 0, "RUN --security=insecure is not allowed; "
+		                    "the build needs --allow security.insecure");
 	return 0;
 }
 

@@ -38,48 +38,52 @@ static const char *nearest_global(const struct planner *p, const struct variable
 	return NULL;
 }
 
-static int expand_platform(struct planner *p, struct draft *d, const struct instruction *in)
+/* The value of WORD, with the names it FOUND and those that are MISSING. The caller frees it; NULL
+ * when it has none. */
+static char *expand_from(struct planner *p, const struct clause *c, const char *word,
+                         struct variables *found, struct variables *missing)
 {
-	struct variables found = { 0 }, missing = { 0 };
-	struct from_names names = { p, &found, &missing };
+	struct from_names names = { p, found, missing };
 	struct expansion how = { look_up, &names, p->file->escape };
 	struct syntax_error wrong;
-	auto_free char *value = expand(in->from.platform, &how, &wrong);
-	const char *near = nearest_global(p, &missing);
-	struct error e;
+	char *value = expand(word, &how, &wrong);
 
-	lint_from_names(p, in, &missing);
-	if (!value)
-		return plan_fail(p, in, "%s", wrong.text);
-	lint_platform(p, in, value, &found, &missing);
-	if (!*value)
-		plan_fail(p, in, "empty platform value from expression %s", in->from.platform);
-	else if (platform_parse(value, &d->platform, &e) < 0)
-		plan_fail(p, in, "failed to parse platform %s: %s", in->from.platform, e.text);
-	else
-		return 0;
-	if (near) {
-		size_t used = strlen(p->e->error.text);
-
-		snprintf(p->e->error.text + used, sizeof p->e->error.text - used,
-		         " (did you mean %s?)", near);
-	}
-	return -1;
+	lint_from_names(p, c->in, missing);
+	if (value)
+		return value;
+	plan_fail_expansion(p, c, word, &wrong);
+	return NULL;
 }
 
-static int expand_image(struct planner *p, struct draft *d, const struct instruction *in)
+static int expand_platform(struct planner *p, struct draft *d, const struct clause *c)
+{
+	const char *word = c->in->from.platform;
+	struct variables found = { 0 }, missing = { 0 };
+	auto_free char *value = expand_from(p, c, word, &found, &missing);
+	struct error e;
+
+	if (!value)
+		return -1;
+	lint_platform(p, c->in, value, &found, &missing);
+	if (!*value)
+		plan_fail_at(p, c, word, 0, "empty platform value from expression %s", word);
+	else if (platform_parse(value, &d->platform, &e) < 0)
+		plan_fail_at(p, c, word, 0, "failed to parse platform %s: %s", word, e.text);
+	else
+		return 0;
+	return plan_hint(p, nearest_global(p, &missing));
+}
+
+static int expand_image(struct planner *p, struct draft *d, const struct clause *c)
 {
 	struct variables found = { 0 }, missing = { 0 };
-	struct from_names names = { p, &found, &missing };
-	struct expansion how = { look_up, &names, p->file->escape };
-	struct syntax_error wrong;
-	auto_free char *value = expand(in->from.image, &how, &wrong);
+	const char *word = c->in->from.image;
+	auto_free char *value = expand_from(p, c, word, &found, &missing);
 
-	lint_from_names(p, in, &missing);
 	if (!value)
-		return plan_fail(p, in, "%s", wrong.text);
+		return -1;
 	if (!*value)
-		return plan_fail(p, in, "base name (%s) should not be blank", in->from.image);
+		return plan_miss(p, c, word, 0, "base name (%s) should not be blank", word);
 	d->image = plan_keep(p, value);
 	return d->image ? 0 : -1;
 }
@@ -119,8 +123,8 @@ static int base_image(struct planner *p, struct stage *s, struct draft *d, const
 	s->base_kind = BASE_IMAGE;
 	d->image = image;
 	if (strncmp(image, "oci-layout://", 13) != 0 && reference_parse(image, &ignored, &e) < 0)
-		return plan_fail(p, d->place, "failed to parse stage name \"%s\": %s", image,
-				 e.text);
+		return plan_fail_at(p, &(struct clause){ .in = d->place, .place = d->place }, image, 0,
+		                    "failed to parse stage name \"%s\": %s", image, e.text);
 	return 0;
 }
 
@@ -133,10 +137,13 @@ static int base_of_meaning(struct planner *p, struct stage *s, struct draft *d,
 		return base_image(p, s, d, context->image);
 	s->base_kind = BASE_STAGE;
 	s->base_stage = plan_find_stage(p, context->image);
-	if (s->base_stage == NO_STAGE || s->base_stage >= d->stage)
-		return plan_fail(p, d->place, "context %s: no stage \"%s\" before this line",
-				 context->name, context->image);
-	return 0;
+	if (s->base_stage != NO_STAGE && s->base_stage < d->stage)
+		return 0;
+	s->base_kind = BASE_SCRATCH;
+	s->base_stage = NO_STAGE;
+	return plan_miss(p, &(struct clause){ .in = d->place, .place = d->place }, NULL, 0,
+	                 "context %s: no stage \"%s\" before this line", context->name,
+	                 context->image);
 }
 
 /* An earlier stage of exactly that name, a named context, nothing at all, or an image. */
@@ -172,16 +179,34 @@ static size_t add_stage(struct planner *p, const struct instruction *place)
 	p->draft = draft;
 	p->plan->count++;
 	stage[i] = (struct stage){ .base_stage = NO_STAGE };
-	draft[i] = (struct draft){ .stage = i, .place = place, .platform = p->target };
+	draft[i] = (struct draft){ .stage = i, .place = place, .platform = p->target,
+	                           .names_unknown = p->file->error_count > 0 };
 	return i;
+}
+
+/* What the FROM of the stage says. */
+static int read_from(struct planner *p, struct stage *s, struct draft *d)
+{
+	struct clause c = { .in = s->from, .place = s->from };
+	struct context_meaning context = { 0 };
+
+	if (expand_image(p, d, &c) < 0)
+		return -1;
+	if (s->from->from.platform) {
+		d->platform_said = true;
+		if (expand_platform(p, d, &c) < 0)
+			return -1;
+	}
+	if (s->named && plan_context(p, s->name, &d->platform, &context) < 0)
+		return -1;
+	d->replaced = context.kind != CONTEXT_NONE;
+	return d->replaced ? base_of_meaning(p, s, d, &context) : find_base(p, s, d);
 }
 
 static int declare_stage(struct planner *p, const struct instruction *in)
 {
 	size_t i = add_stage(p, in);
 	struct stage *s = i == NO_STAGE ? NULL : &p->plan->stage[i];
-	struct draft *d = i == NO_STAGE ? NULL : &p->draft[i];
-	struct context_meaning context = { 0 };
 
 	if (!s)
 		return -1;
@@ -189,17 +214,12 @@ static int declare_stage(struct planner *p, const struct instruction *in)
 	s->from = in;
 	s->named = in->from.name;
 	s->name = s->named ? lower(p, in->from.name) : plan_text(p, "stage-%zu", i);
-	if (!s->name || expand_image(p, d, in) < 0)
+	if (!s->name)
 		return -1;
-	if (in->from.platform) {
-		d->platform_said = true;
-		if (expand_platform(p, d, in) < 0)
-			return -1;
-	}
-	if (s->named && plan_context(p, s->name, &d->platform, &context) < 0)
-		return -1;
-	d->replaced = context.kind != CONTEXT_NONE;
-	return d->replaced ? base_of_meaning(p, s, d, &context) : find_base(p, s, d);
+	if (read_from(p, s, &p->draft[i]) == 0)
+		return 0;
+	p->draft[i].names_unknown = true;
+	return plan_survive(p, -1);
 }
 
 /* The commands between FROM and the next one. */
@@ -229,8 +249,6 @@ int plan_stages(struct planner *p)
 		     take_commands(p, &p->draft[p->named_count - 1], in) < 0))
 			return -1;
 	}
-	if (p->named_count == 0)
-		return plan_fail(p, NULL, "dockerfile contains no stages to build");
 	return 0;
 }
 

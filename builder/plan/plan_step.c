@@ -13,12 +13,13 @@ static json_t *base_config(struct planner *p, struct stage *s, struct draft *d)
 	json_t *config;
 
 	if (s->base) {
-		config = config_inherit(s->base->config, &p->e->error);
+		struct error e;
+
+		config = config_inherit(s->base->config, &e);
 		if (config)
 			return config;
-		p->e->first_line = d->place->first_line;
-		p->e->last_line = d->place->last_line;
-		error_context(&p->e->error, "%s", d->image);
+		plan_fail(p, d->place, "%s: %s", d->image, e.text);
+		p->e.error.kind = e.kind;
 		return NULL;
 	}
 	/* An image without a base is one that nobody could ask about. */
@@ -48,7 +49,7 @@ static int begin_variables(struct planner *p, struct stage *s, struct draft *d)
 		    !variables_copy(&d->args, &parent->args, p->memory))
 			return plan_no_memory(p);
 		d->workdir_set = parent->workdir_set;
-		d->names_unknown = parent->names_unknown;
+		d->names_unknown |= parent->names_unknown;
 		d->platform = parent->platform;
 	}
 	json_array_foreach(env, i, pair) {
@@ -145,9 +146,15 @@ int plan_stage(struct planner *p, size_t stage)
 		return -1;
 	/* Its own ONBUILD are for those who build on it, and what the base had was done above. */
 	config_clear(s->config, "OnBuild");
-	for (size_t i = 0; i < d->clause_count; i++)
-		if (plan_apply(p, d, &d->clause[i]) < 0)
+	for (size_t i = 0; i < d->clause_count; i++) {
+		const struct clause *c = &d->clause[i];
+		int result = c->bad ? 0 : plan_apply(p, d, c);
+
+		if (plan_survive(p, result) < 0)
 			return -1;
+		d->names_unknown |= result < 0 && (c->in->keyword == KEYWORD_ARG ||
+		                                   c->in->keyword == KEYWORD_ENV);
+	}
 	return end_variables(p, s, d);
 }
 

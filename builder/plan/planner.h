@@ -25,6 +25,7 @@ struct clause {
 	const struct instruction *in;
 	const struct instruction *place; /* where people find it: a trigger is at the FROM */
 	bool trigger;
+	bool bad;                        /* a mistake that is told already: not performed */
 	struct origin *origin;           /* COPY with --from: one; RUN: one for each mount */
 	bool *has_origin;                /* likewise */
 	size_t origin_count;
@@ -61,13 +62,28 @@ struct planner {
 	struct variables build_args;     /* the last of each name */
 	struct platform build, target;
 	struct check check;
-	struct plan_error *e;
+	struct mistakes *mistakes;       /* those that were survived */
+	bool asks;                       /* for bases: not for what cannot be built anyway */
+	struct mistake e;                /* why the last call failed */
 };
 
 /* Say what is wrong and where; PLACE may be NULL. All return -1. */
 int plan_fail(struct planner *p, const struct instruction *place, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same about one WORD of C as it was typed, from its byte COLUMN on (0: the first). */
+int plan_fail_at(struct planner *p, const struct clause *c, const char *word, int column,
+                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* The same about something that is not there. It is not told when there are other mistakes: one of
+ * them may be where it was to come from. C and WORD may be NULL. */
+int plan_miss(struct planner *p, const struct clause *c, const char *word, int column,
+              const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* Add " (did you mean NEAR?)" to what was said; nothing when NEAR is NULL. Returns -1. */
+int plan_hint(struct planner *p, const char *near);
 int plan_no_memory(struct planner *p);
+
+/* What a call returned: when it failed through a mistake in the file, keep that, so that planning
+ * goes on and finds more. Returns 0 or, when there is no going on, -1. */
+int plan_survive(struct planner *p, int result);
 
 /* Text that lives as long as the plan; NULL when memory ran out, which E says then. */
 const char *plan_text(struct planner *p, const char *fmt, ...)
@@ -90,6 +106,9 @@ struct stage_names {
 };
 void plan_expansion(struct planner *p, struct draft *d, const struct clause *c,
                     struct stage_names *names, struct expansion *how);
+/* It did not work: what is WRONG with WORD of C. Returns -1. */
+int plan_fail_expansion(struct planner *p, const struct clause *c, const char *word,
+                        const struct syntax_error *wrong);
 
 /* Stages: declare all; mark the needed ones, resolve bases and triggers. */
 int plan_stages(struct planner *p);

@@ -297,8 +297,14 @@ static void the_message_quotes_the_word_and_its_place(void **state)
 	assert_null(expand("/srv/${VERSION:?pass\ta number}", &how, &e));
 	assert_string_equal(e.text, "failed to process \"/srv/${VERSION:?pass?a number}\": "
 	                            "VERSION: pass?a number");
-	assert_int_equal(e.column, 31);
-	assert_int_equal(misses, 1);
+	assert_int_equal(e.column, 6);
+	assert_null(expand("a${B:-'c'${D}\"${E:?}\"}", &how, &e));
+	assert_int_equal(e.column, 15);
+	assert_null(expand("ab${B:-'c'${D}", &how, &e));
+	assert_int_equal(e.column, 3);
+	assert_null(expand("ab'c'\"$D", &how, &e));
+	assert_int_equal(e.column, 6);
+	assert_true(misses > 1);
 }
 
 static void the_lookup_hears_of_every_unset_name(void **state)

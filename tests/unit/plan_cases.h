@@ -57,7 +57,7 @@ struct fixture {
 	struct dockerfile *file;
 	struct plan_options options;
 	struct plan *plan;
-	struct plan_error error;
+	struct mistakes mistakes;
 	struct base base[16];
 	size_t base_count;
 	char *words;                     /* of the options */
@@ -158,10 +158,7 @@ static void fixture_plan(struct fixture *f, const char *text, const char *option
 		take_option(f, name, &rest);
 	f->file = dockerfile_parse(text, strlen(text));
 	assert_non_null(f->file);
-	if (f->file->error_count > 0)
-		f->error.error.kind = ERROR_INPUT;
-	else
-		f->plan = plan_make(f->file, &f->options, &f->error);
+	f->plan = plan_make(f->file, &f->options, &f->mistakes);
 }
 
 static void fixture_release(struct fixture *f)
@@ -290,7 +287,8 @@ static void print_call(const struct fixture *f, const char *show, FILE *out)
 	auto_free char *what = strdup(show);
 	struct call call = {
 		.what = what, .json = strstr(show, "-json"), .name = "Dockerfile", .text = f->text,
-		.size = strlen(f->text), .file = f->file, .plan = f->plan, .error = &f->error,
+		.size = strlen(f->text), .file = f->file, .plan = f->plan,
+		.mistakes = &f->mistakes,
 	};
 	struct error e;
 	int status;
@@ -332,6 +330,21 @@ static void print_findings(const struct fixture *f, FILE *out)
 		fprintf(out, "error: %s\n", e.text);
 }
 
+/* "2:6: ...", or "2-4:3:6: ..." when it is in line 3 of an instruction of lines 2 to 4. */
+static void print_mistakes(const struct fixture *f, FILE *out)
+{
+	for (size_t i = 0; i < f->mistakes.count; i++) {
+		const struct mistake *m = &f->mistakes.item[i];
+
+		fprintf(out, "%d", m->first_line);
+		if (m->last_line > m->first_line)
+			fprintf(out, "-%d:%d", m->last_line, m->line);
+		fprintf(out, ":%d: %s\n", m->column, m->error.text);
+	}
+	if (f->mistakes.unreported > 0)
+		fprintf(out, "and %zu more\n", f->mistakes.unreported);
+}
+
 /* The caller frees it. */
 static char *printed(const struct fixture *f, const char *show)
 {
@@ -343,11 +356,8 @@ static char *printed(const struct fixture *f, const char *show)
 	if (strncmp(show, "check", 5) == 0 || strncmp(show, "outline", 7) == 0 ||
 	    strncmp(show, "targets", 7) == 0)
 		print_call(f, show, out);
-	else if (f->file->error_count)
-		fprintf(out, "%d: %s\n", f->file->error[0].line, f->file->error[0].text);
-	else if (f->error.error.kind != ERROR_NONE)
-		fprintf(out, "%d-%d: %s\n", f->error.first_line, f->error.last_line,
-			f->error.error.text);
+	else if (f->mistakes.count > 0)
+		print_mistakes(f, out);
 	else
 		print_plan(f, show, out);
 	if (strstr(show, "findings"))
