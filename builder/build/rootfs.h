@@ -6,7 +6,7 @@
 /* Lower directories, uppermost first, and what the tables say of them. */
 struct rootfs {
 	struct stack *stack;
-	const char **tree;          /* the tree of each layer of the stack, relative to the store */
+	const char **tree;      /* the tree of each layer of the stack, relative to the store */
 	const char **lower;     /* the same, uppermost first, each once; NULL-terminated */
 };
 

@@ -253,6 +253,8 @@ static int perform(struct session *s, struct error *e)
 	if (failure.step && failure.step->in) {
 		s->first_line = failure.step->in->first_line;
 		s->last_line = failure.step->in->last_line;
+		return error_context(e, "%s:%d: %s", s->source.name, s->first_line,
+		                     keyword_name(failure.step->in->keyword));
 	}
 	return -1;
 }
