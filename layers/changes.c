@@ -41,7 +41,8 @@ struct level {
 
 struct walk {
 	struct stack *below;
-	bool user_xattrs;
+	const struct tree_rules *rules;
+	const struct owner *maker;
 	int64_t epoch;
 	struct layer_writer *layer;
 	char *path;
@@ -198,6 +199,40 @@ static struct entry entry_of(const struct walk *w, const struct stat *st)
 	return entry;
 }
 
+/* The owner of what is open as FD, where the file system does not tell it (owner.h). */
+static int find_owner(const struct walk *w, int fd, struct entry *entry, struct error *e)
+{
+	struct owner owner;
+
+	if (w->rules->keep_owners)
+		return 0;
+	owner = *w->maker;
+	if (!owner_find(fd, &owner) && owner_set(fd, &owner, false) < 0)
+		return error_errno(e, "note the owner of %s", w->path);
+	entry->uid = owner.uid;
+	entry->gid = owner.gid;
+	return 0;
+}
+
+/* The same for what cannot be opened: unchanged, it belongs to whom it did. */
+static int find_owner_below(const struct walk *w, struct entry *entry, struct error *e)
+{
+	struct found found;
+	const struct entry *b = &found.entry;
+	int there;
+
+	if (w->rules->keep_owners)
+		return 0;
+	there = w->below ? stack_lookup(w->below, entry->path, &found, e) : 0;
+	if (there < 0)
+		return -1;
+	there = there && b->type == entry->type && b->major == entry->major &&
+	        b->minor == entry->minor && (!entry->link || strcmp(b->link, entry->link) == 0);
+	entry->uid = there ? b->uid : w->maker->uid;
+	entry->gid = there ? b->gid : w->maker->gid;
+	return 0;
+}
+
 static int refuse_partial(const struct walk *w, struct error *e)
 {
 	return error_set(e, ERROR_UNSUPPORTED, "%s: overlayfs kept only a part of it (metacopy or "
@@ -211,13 +246,14 @@ static int visit_file(struct walk *w, int fd, struct entry *entry, struct error 
 	void *xattrs;
 	int result;
 
-	if (xattr_read_overlay(fd, w->user_xattrs, w->path, &overlay, e) < 0)
+	if (xattr_read_overlay(fd, w->rules->user_xattrs, w->path, &overlay, e) < 0)
 		return -1;
 	if (overlay.whiteout && entry->size == 0)
 		return put_whiteout(w, e);
 	if (overlay.partial)
 		return refuse_partial(w, e);
-	if (xattr_read(fd, w->path, &xattrs, &entry->xattrs_size, e) < 0)
+	if (find_owner(w, fd, entry, e) < 0 ||
+	    xattr_read(fd, w->path, &xattrs, &entry->xattrs_size, e) < 0)
 		return -1;
 	entry->xattrs = xattrs;
 	result = put(w, entry, fd, e);
@@ -235,7 +271,7 @@ static int visit_symlink(struct walk *w, int dir, const char *name, struct entry
 		return error_errno(e, "read the link %s", w->path);
 	target[n] = '\0';
 	entry->link = target;
-	return put(w, entry, -1, e);
+	return find_owner_below(w, entry, e) < 0 ? -1 : put(w, entry, -1, e);
 }
 
 /* Is there a directory below, and is it the same as ENTRY? */
@@ -309,7 +345,8 @@ static int visit_dir(struct walk *w, int fd, const struct stat *st, struct error
 	struct xattr_overlay overlay;
 	bool is_dir, same, written;
 
-	if (xattr_read_overlay(fd, w->user_xattrs, w->path, &overlay, e) < 0 ||
+	if (xattr_read_overlay(fd, w->rules->user_xattrs, w->path, &overlay, e) < 0 ||
+	    find_owner(w, fd, &l.entry, e) < 0 ||
 	    xattr_read(fd, w->path, &l.xattrs, &l.entry.xattrs_size, e) < 0)
 		goto fail;
 	l.entry.xattrs = l.xattrs;
@@ -375,7 +412,7 @@ static int visit(struct walk *w, const char *name, struct error *e)
 		return visit_file(w, fd, &entry, e);
 	if (entry.type == ENTRY_SYMLINK)
 		return visit_symlink(w, dir, name, &entry, e);
-	return put(w, &entry, -1, e);
+	return find_owner_below(w, &entry, e) < 0 ? -1 : put(w, &entry, -1, e);
 }
 
 static int begin(struct walk *w, int upper, struct error *e)
@@ -395,11 +432,12 @@ static int begin(struct walk *w, int upper, struct error *e)
 	return 0;
 }
 
-int tree_changes(int upper, struct stack *below, bool user_xattrs, int64_t epoch,
-                 struct layer_writer *layer, struct error *e)
+int tree_changes(int upper, struct stack *below, const struct tree_rules *rules,
+                 const struct owner *maker, int64_t epoch, struct layer_writer *layer,
+                 struct error *e)
 {
 	struct walk w = {
-		.below = below, .user_xattrs = user_xattrs, .epoch = epoch, .layer = layer,
+		.below = below, .rules = rules, .maker = maker, .epoch = epoch, .layer = layer,
 	};
 	int result = begin(&w, upper, e);
 

@@ -45,7 +45,7 @@ static char *absolute_path(const char *path)
 	return here && asprintf(&absolute, "%s/%s", here, path) >= 0 ? absolute : NULL;
 }
 
-static char *default_path(void)
+char *store_default_path(void)
 {
 	const char *root = getenv("CAIRN_ROOT"), *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
 	char *path = NULL;
@@ -149,7 +149,7 @@ struct store *store_open(const char *path, struct error *e)
 	pthread_mutex_init(&s->mutex, NULL);
 	s->path = path ? realpath(path, NULL) : NULL;
 	if (!s->path)
-		s->path = path ? absolute_path(path) : default_path();
+		s->path = path ? absolute_path(path) : store_default_path();
 	if (!s->path) {
 		error_set(e, ERROR_INPUT, "no place for the store: set CAIRN_ROOT or HOME");
 		store_close(s);

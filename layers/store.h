@@ -47,6 +47,9 @@ struct store;
 /* Open the store at PATH, making it (mode 0700) when absent; NULL for the default place:
  * $CAIRN_ROOT, else /var/lib/cairn for root, else ${XDG_DATA_HOME:-~/.local/share}/cairn. */
 struct store *store_open(const char *path, struct error *e);
+
+/* The default place, absolute; the caller frees it. NULL when the environment tells none. */
+char *store_default_path(void);
 void store_close(struct store *s);
 
 /* The store's absolute path, for messages. */

@@ -8,8 +8,8 @@
 #include "layers/scope.h"
 #include "layers/unpack.h"
 
-/* DIFF_ID, or DIFF_ID.CONTEXT for a layer whose tree depends on those below. */
-#define TREE_NAME (DIGEST_HEX + 1 + 16 + 1)
+/* DIFF_ID, or DIFF_ID.CONTEXT for a layer whose tree depends on those below; then the form. */
+#define TREE_NAME (DIGEST_HEX + 1 + 16 + 1 + TREE_FORM)
 
 /* The layers under the one to unpack, when it needs them. */
 static int stack_under(struct store *s, struct stack *stack, size_t below, struct stack **under,
@@ -101,19 +101,16 @@ static int context_of(const struct table *table, struct stack *under, struct dig
 	return last ? 0 : error_memory(e);
 }
 
-static int name_tree(const struct layer *layer, const struct table *table, struct stack *under,
-                     char name[static TREE_NAME], struct error *e)
+/* CONTEXT may be NULL. */
+static void name_tree(const struct digest *diff_id, const struct digest *context,
+                      const struct tree_rules *rules, char name[static TREE_NAME])
 {
-	char hex[DIGEST_HEX + 1];
-	struct digest context;
+	char id[DIGEST_HEX + 1], hex[DIGEST_HEX + 1] = "";
 
-	digest_hex(&layer->diff_id, name);
-	if (!table_needs_below(table))
-		return 0;
-	if (context_of(table, under, &context, e) < 0)
-		return -1;
-	snprintf(name + DIGEST_HEX, TREE_NAME - DIGEST_HEX, ".%.16s", digest_hex(&context, hex));
-	return 0;
+	if (context)
+		digest_hex(context, hex);
+	snprintf(name, TREE_NAME, "%s%s%.16s%s%s", digest_hex(diff_id, id), context ? "." : "", hex,
+	         *rules->form ? "." : "", rules->form);
 }
 
 static int unpack_as(struct store *s, const struct layer *layer, const struct table *table,
@@ -137,13 +134,18 @@ static int make_named(struct store *s, const struct layer *layer, struct stack *
 {
 	struct table *table = table_open(s, &layer->diff_id, e);
 	struct stack *under = NULL;
-	int result;
+	struct digest context;
+	int result = 0;
 
 	if (!table)
 		return -1;
-	result = table_needs_below(table) ? stack_under(s, stack, below, &under, e) : 0;
-	if (result == 0)
-		result = name_tree(layer, table, under, name, e);
+	if (table_needs_below(table)) {
+		result = stack_under(s, stack, below, &under, e);
+		if (result == 0)
+			result = context_of(table, under, &context, e);
+		if (result == 0)
+			name_tree(&layer->diff_id, &context, rules, name);
+	}
 	if (result == 0 && !store_has(s, STORE_TREES, name))
 		result = unpack_as(s, layer, table, under, rules, name, e);
 	stack_free(under);
@@ -157,7 +159,7 @@ int tree_make(struct store *s, const struct layer *layer, struct stack *stack, s
 	char name[TREE_NAME], text[DIGEST_TEXT];
 
 	/* A tree without a context needs no look at the table. */
-	digest_hex(&layer->diff_id, name);
+	name_tree(&layer->diff_id, NULL, rules, name);
 	if (!store_has(s, STORE_TREES, name) &&
 	    make_named(s, layer, stack, below, rules, name, e) < 0)
 		return error_context(e, "layer %s", digest_format(&layer->diff_id, text));
@@ -166,9 +168,10 @@ int tree_make(struct store *s, const struct layer *layer, struct stack *stack, s
 }
 
 int tree_adopt(struct store *s, struct store_temp *t, const struct digest *diff_id,
-               struct error *e)
+               const struct tree_rules *rules, struct error *e)
 {
-	char name[DIGEST_HEX + 1];
+	char name[TREE_NAME];
 
-	return store_keep(s, t, STORE_TREES, digest_hex(diff_id, name), e);
+	name_tree(diff_id, NULL, rules, name);
+	return store_keep(s, t, STORE_TREES, name, e);
 }

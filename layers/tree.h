@@ -11,17 +11,21 @@
 #include <stdbool.h>
 
 #include "layers/layer.h"
+#include "layers/owner.h"
 #include "layers/stack.h"
 #include "layers/store.h"
 
-/* Room for "trees/DIFF_ID.BELOW" */
-#define TREE_PATH 96
+#define TREE_FORM 12
+
+/* Room for "trees/DIFF_ID.BELOW.FORM" */
+#define TREE_PATH (96 + TREE_FORM)
 
 /* How this process may unpack: decided once by whoever knows what the place allows. */
 struct tree_rules {
 	bool user_xattrs;  /* user.overlay.* instead of trusted.overlay.* */
-	bool keep_owners;  /* chown as the layer says; else all is the caller's */
+	bool keep_owners;  /* chown as the layer says; else all is the caller's, see owner.h */
 	bool make_devices; /* mknod as the layer says; else devices are left out */
+	char form[TREE_FORM]; /* trees are shared by those to whom ids mean the same: "" is root's */
 };
 
 /* Make sure that LAYER is unpacked; PATH becomes the tree's, relative to the store's folder, for an
@@ -37,10 +41,12 @@ int tree_make(struct store *s, const struct layer *layer, struct stack *stack, s
  * BELOW that is there with the same mode, owner, xattrs and mtime is left out unless something
  * below it changed; the root is left out always.
  * With EPOCH >= 0 later times become EPOCH. Sockets are left out; files named .wh.* are refused;
- * overlay's own xattrs never leave; file capabilities become version 2 (H106). */
-int tree_changes(int upper, struct stack *below, bool user_xattrs, int64_t epoch,
-                 struct layer_writer *w, struct error *e);
+ * overlay's own xattrs never leave; file capabilities become version 2 (H106). Without owners,
+ * those that are noted count, and what has none is MAKER's and gets a note. */
+int tree_changes(int upper, struct stack *below, const struct tree_rules *rules,
+                 const struct owner *maker, int64_t epoch, struct layer_writer *w,
+                 struct error *e);
 
 /* UPPER (a directory named by T) becomes the tree of DIFF_ID: no unpacking later. */
 int tree_adopt(struct store *s, struct store_temp *t, const struct digest *diff_id,
-               struct error *e);
+               const struct tree_rules *rules, struct error *e);

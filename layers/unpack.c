@@ -155,8 +155,9 @@ static int set_xattrs(const struct unpack *u, int fd, const struct entry *entry,
 static int set_metadata(const struct unpack *u, int fd, const struct entry *entry, struct error *e)
 {
 	const struct timespec times[2] = { { .tv_sec = entry->mtime }, { .tv_sec = entry->mtime } };
+	const struct owner owner = { entry->uid, entry->gid };
 
-	if (u->rules->keep_owners && fchown(fd, entry->uid, entry->gid) < 0)
+	if (owner_set(fd, &owner, u->rules->keep_owners) < 0)
 		return error_errno(e, "unpack %s: owner %u:%u", entry->path, entry->uid, entry->gid);
 	if (set_xattrs(u, fd, entry, e) < 0)
 		return -1;

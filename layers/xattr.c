@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "layers/owner.h"
 #include "layers/scope.h"
 
 #define CAPABILITY "security.capability"
@@ -18,7 +19,8 @@ bool xattr_is_kept(const char *name)
 {
 	if (strcmp(name, CAPABILITY) == 0)
 		return true;
-	return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0;
+	return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0 &&
+	       strcmp(name, OWNER_ATTRIBUTE) != 0;
 }
 
 bool xattr_next(const struct entry *entry, struct xattr *x)

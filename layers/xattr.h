@@ -1,8 +1,9 @@
 /* Extended attributes: which of them belong to an image, and how an entry holds them.
  *
  * An image keeps security.capability and user.*: what programs of the image can have meant.
- * Labels of this machine (security.selinux, security.ima), access lists, and above all what steers
- * overlayfs (trusted.overlay.*, user.overlay.*) neither leave a layer nor get into one.
+ * Labels of this machine (security.selinux, security.ima), access lists, our own (owner.h), and
+ * above all what steers overlayfs (trusted.overlay.*, user.overlay.*) neither leave a layer nor get
+ * into one.
  *
  * Capabilities are kept in version 2: version 3 names the owner of a user namespace of this
  * machine and is ignored everywhere else (H106). Source: capabilities(7), linux/capability.h.

@@ -284,31 +284,18 @@ static unsigned choose_jobs(unsigned wanted)
 	return jobs > JOBS_MAX ? JOBS_MAX : jobs;
 }
 
-static int parse_way(const char *text, enum sandbox_way *way, struct error *e)
+static void tell(void *progress, const char *text)
 {
-	static const char *const names[] = {
-		[SANDBOX_AUTO] = "auto",
-		[SANDBOX_OVERLAY] = "overlay",
-		[SANDBOX_COPY] = "copy",
-		[SANDBOX_CHROOT] = "chroot",
-	};
-
-	*way = SANDBOX_AUTO;
-	for (size_t i = 0; text && i < sizeof names / sizeof *names; i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*way = (enum sandbox_way)i;
-			return 0;
-		}
-	}
-	if (!text)
-		return 0;
-	return error_set(e, ERROR_INPUT, "--isolation %s: use auto, overlay, copy or chroot", text);
+	progress_warn(progress, text);
 }
 
 static int begin(struct graph *g, const struct build_options *options, struct error *e)
 {
 	struct building *b = &g->building;
-	enum sandbox_way way;
+	const struct sandbox_options sandbox = {
+		.way = options->isolation, .because = options->because, .notice = tell,
+		.context = options->progress,
+	};
 
 	b->options = options;
 	b->plan = options->plan;
@@ -317,17 +304,16 @@ static int begin(struct graph *g, const struct build_options *options, struct er
 	if (b->cancel < 0)
 		return error_errno(e, "eventfd");
 	cancel_fd = b->cancel;
-	if (parse_way(options->isolation, &way, e) < 0)
-		return -1;
-	b->sandbox = sandbox_open(way, e);
+	b->sandbox = sandbox_open(&sandbox, e);
 	b->shelf = b->sandbox ? shelf_new(b->store, e) : NULL;
 	if (!b->shelf)
 		return -1;
 	b->trees = (struct tree_rules){
 		.user_xattrs = strncmp(sandbox_xattrs(), "user.", 5) == 0,
-		.keep_owners = true,
+		.keep_owners = sandbox_keeps_owners(),
 		.make_devices = strncmp(sandbox_xattrs(), "user.", 5) != 0,
 	};
+	sandbox_form(b->trees.form);
 	if (make_lines(g, e) < 0)
 		return -1;
 	mark_feeders(b);

@@ -11,6 +11,7 @@
 #include "builder/mask.h"
 #include "builder/plan/plan.h"
 #include "builder/progress/progress.h"
+#include "builder/sandbox/sandbox.h"
 #include "layers/image.h"
 #include "layers/store.h"
 
@@ -51,7 +52,8 @@ struct build_options {
 	size_t add_host_count;
 	const char *hostname;          /* NULL: buildkitsandbox */
 	int64_t shm_size;              /* 0: 64 MiB */
-	const char *isolation;         /* NULL: probe */
+	enum sandbox_way isolation;
+	const char *because;           /* of sandbox_become_root; NULL: nothing is missing */
 	unsigned run_retries;          /* more tries at a RUN that failed */
 	int64_t run_timeout_ms;        /* for each of them; 0: none */
 	int64_t run_idle_timeout_ms;   /* without a word; 0: none */

@@ -81,6 +81,7 @@ void rootfs_release(struct rootfs *root)
 int rootfs_upper(struct building *b, struct stack *below, struct store_temp *t, struct error *e)
 {
 	auto_close int fd = store_temp_dir(b->store, t, e);
+	struct owner owner;
 	struct found root;
 
 	if (fd < 0)
@@ -89,7 +90,8 @@ int rootfs_upper(struct building *b, struct stack *below, struct store_temp *t, 
 		root.entry.mode = 0755;
 		root.entry.uid = root.entry.gid = 0;
 	}
-	if (fchown(fd, root.entry.uid, root.entry.gid) < 0 || fchmod(fd, root.entry.mode) < 0)
+	owner = (struct owner){ root.entry.uid, root.entry.gid };
+	if (owner_set(fd, &owner, b->trees.keep_owners) < 0 || fchmod(fd, root.entry.mode) < 0)
 		return error_errno(e, "%s/tmp", store_path(b->store));
 	return take_fd(&fd);
 }

@@ -162,18 +162,22 @@ static void cache_name(struct building *b, const struct run_mount *rm, struct mo
 	sha256_add(&s, ns ? ns : "", ns ? strlen(ns) + 1 : 1);
 	sha256_add(&s, rm->mount.id, strlen(rm->mount.id) + 1);
 	sha256_add(&s, &copy, sizeof copy);
+	sha256_add(&s, b->trees.form, strlen(b->trees.form));
 	for (size_t i = 0; m->root.stack && i < stack_count(m->root.stack); i++)
 		sha256_add(&s, stack_layer(m->root.stack, i)->diff_id.byte, DIGEST_SIZE);
 	sha256_end(&s, name);
 }
 
-static int copy_into(int to, struct stack *from, const char *source, struct error *e);
+static int copy_into(struct building *b, int to, struct stack *from, const char *source,
+                     struct error *e);
 
 /* A new cache: filled with what from= has there, or empty with the owner that was asked for. */
 static int make_cache(struct building *b, const struct run_mount *rm, struct mounting *m,
                       const char *name, struct error *e)
 {
 	const struct mount *mount = &rm->mount;
+	uid_t uid = mount->uid < 0 ? 0 : (uid_t)mount->uid;
+	gid_t gid = mount->gid < 0 ? 0 : (gid_t)mount->gid;
 	struct store_temp t;
 	auto_close int fd = store_temp_dir(b->store, &t, e);
 	int result = 0;
@@ -181,9 +185,8 @@ static int make_cache(struct building *b, const struct run_mount *rm, struct mou
 	if (fd < 0)
 		return -1;
 	if (m->root.stack)
-		result = copy_into(fd, m->root.stack, mount->source ? mount->source : "/", e);
-	else if (fchown(fd, mount->uid < 0 ? 0 : (uid_t)mount->uid,
-	                mount->gid < 0 ? 0 : (gid_t)mount->gid) < 0 ||
+		result = copy_into(b, fd, m->root.stack, mount->source ? mount->source : "/", e);
+	else if ((b->trees.keep_owners && fchown(fd, uid, gid) < 0) ||
 	         fchmod(fd, mount->mode < 0 ? 0755 : (mode_t)mount->mode) < 0)
 		result = error_errno(e, "a cache folder");
 	if (result < 0) {
@@ -326,8 +329,16 @@ void mounting_release(struct mounting *m)
 struct filling {
 	struct stack *from;
 	int to;
+	bool owners;    /* may they be given? */
 	size_t skip;    /* bytes of the source's path, which the cache does not have */
 };
+
+static int own(const struct filling *f, const char *path, const struct found *found)
+{
+	return f->owners ? fchownat(f->to, path, found->entry.uid, found->entry.gid,
+	                            AT_SYMLINK_NOFOLLOW)
+	                 : 0;
+}
 
 static int fill_file(struct filling *f, const struct found *found, const char *path,
                      struct error *e)
@@ -352,7 +363,7 @@ static int fill_file(struct filling *f, const struct found *found, const char *p
 			return error_errno(e, "copy %s", path);
 		left -= n;
 	}
-	if (fchown(fd, found->entry.uid, found->entry.gid) < 0 || fchmod(fd, found->entry.mode) < 0)
+	if (own(f, path, found) < 0 || fchmod(fd, found->entry.mode) < 0)
 		return error_errno(e, "copy %s", path);
 	return 0;
 }
@@ -367,14 +378,12 @@ static int fill_one(void *context, const struct found *found, struct error *e)
 	case ENTRY_FILE:
 		return fill_file(f, found, path, e);
 	case ENTRY_DIR:
-		if (mkdirat(f->to, path, 0700) < 0 ||
-		    fchownat(f->to, path, found->entry.uid, found->entry.gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+		if (mkdirat(f->to, path, 0700) < 0 || own(f, path, found) < 0 ||
 		    fchmodat(f->to, path, found->entry.mode, 0) < 0)
 			return error_errno(e, "create %s", path);
 		return 0;
 	case ENTRY_SYMLINK:
-		if (symlinkat(found->entry.link, f->to, path) < 0 ||
-		    fchownat(f->to, path, found->entry.uid, found->entry.gid, AT_SYMLINK_NOFOLLOW) < 0)
+		if (symlinkat(found->entry.link, f->to, path) < 0 || own(f, path, found) < 0)
 			return error_errno(e, "create %s", path);
 		return 0;
 	default:
@@ -383,10 +392,11 @@ static int fill_one(void *context, const struct found *found, struct error *e)
 }
 
 /* The cache is new and in a folder of our own: nothing in it can lead elsewhere yet. */
-static int copy_into(int to, struct stack *from, const char *source, struct error *e)
+static int copy_into(struct building *b, int to, struct stack *from, const char *source,
+                     struct error *e)
 {
 	auto_free char *resolved = NULL;
-	struct filling filling = { .from = from, .to = to };
+	struct filling filling = { .from = from, .to = to, .owners = b->trees.keep_owners };
 	struct found found;
 	int there = stack_resolve(from, source, true, &resolved, &found, e);
 
@@ -394,7 +404,7 @@ static int copy_into(int to, struct stack *from, const char *source, struct erro
 		return -1;
 	if (!there || found.entry.type != ENTRY_DIR)
 		return error_set(e, ERROR_NOT_FOUND, "cache source %s is not a directory there", source);
-	if (fchown(to, found.entry.uid, found.entry.gid) < 0 || fchmod(to, found.entry.mode) < 0)
+	if (own(&filling, ".", &found) < 0 || fchmod(to, found.entry.mode) < 0)
 		return error_errno(e, "a cache folder");
 	filling.skip = strlen(resolved);
 	return stack_walk(from, resolved, true, fill_one, &filling, e);

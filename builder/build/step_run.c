@@ -102,6 +102,9 @@ static int run_prepare(struct building *b, struct task *t, struct key *key, void
 	chain_digest(layers, count, &chain);
 	key_add_digest(key, "the layers below", &chain);
 	key_add_number(key, "SOURCE_DATE_EPOCH", b->plan->epoch);
+	/* What a command makes of owners it cannot see is not for those who could. */
+	if (!b->trees.keep_owners)
+		key_add(key, "owners", "one user");
 	return 0;
 }
 
@@ -228,21 +231,22 @@ static int run_heard(struct building *b, struct task *t, struct sandbox_run run,
 	return outcome;
 }
 
-static int take_layer(struct building *b, struct stack *below, struct attempt *a,
+static int take_layer(struct building *b, const struct scene *scene, struct attempt *a,
                       struct record *record, struct error *e)
 {
+	const struct owner maker = { scene->run.uid, scene->run.gid };
 	struct layer_writer *w = layer_begin(b->store, e);
 
 	if (!w)
 		return -1;
-	if (tree_changes(a->upper, below, b->trees.user_xattrs, b->plan->epoch, w, e) < 0) {
+	if (tree_changes(a->upper, scene->root.stack, &b->trees, &maker, b->plan->epoch, w, e) < 0) {
 		layer_abandon(w);
 		return -1;
 	}
 	if (layer_finish(w, &record->layer, e) < 0)
 		return -1;
 	record->has_layer = true;
-	if (tree_adopt(b->store, &a->upper_temp, &record->layer.diff_id, e) < 0)
+	if (tree_adopt(b->store, &a->upper_temp, &record->layer.diff_id, &b->trees, e) < 0)
 		return -1;
 	a->upper_temp.name[0] = '\0';
 	return 0;
@@ -268,7 +272,7 @@ static int try_once(struct building *b, struct task *t, const struct scene *scen
 		/* What cannot be started is not there the next time, either. */
 		outcome = *result.reason ? fail(t, end, e) : 1;
 	} else if (outcome == 0) {
-		outcome = take_layer(b, scene->root.stack, &a, record, e);
+		outcome = take_layer(b, scene, &a, record, e);
 	}
 	attempt_release(&a);
 	return outcome;

@@ -20,7 +20,7 @@ static const struct option_row rows[] = {
 	{ "file", 'f', "string", "Name of the Dockerfile (default PATH/Dockerfile), - is stdin" },
 	{ "hostname", 0, "string", "Host name that a RUN sees (default buildkitsandbox)" },
 	{ "iidfile", 0, "string", "Write the image's id to a file" },
-	{ "isolation", 0, "string", "How a RUN is kept apart (auto, overlay, copy, chroot)" },
+	{ "isolation", 0, "string", "How a RUN is kept apart (auto, overlay, userns, copy, chroot)" },
 	{ "jobs", 0, "number", "How many steps may run at the same time" },
 	{ "label", 0, "strings", "Set metadata for the image" },
 	{ "load", 0, NULL, "Short for --output=type=docker, into the store" },
@@ -409,6 +409,16 @@ static int read_outputs(struct build_flags *flags, struct error *e)
 	return 0;
 }
 
+/* "default" is docker's word for auto. */
+static int read_isolation(struct build_flags *flags, struct error *e)
+{
+	const char *way = options_value(&flags->options, "isolation");
+
+	if (!way || strcmp(way, "default") == 0)
+		return 0;
+	return sandbox_way_parse(way, &flags->build.isolation, e);
+}
+
 static int read_all(struct build_flags *flags, struct error *e)
 {
 	const struct options *o = &flags->options;
@@ -426,10 +436,8 @@ static int read_all(struct build_flags *flags, struct error *e)
 	flags->plan.target = options_value(o, "target");
 	flags->plan.no_cache = options_switch(o, "no-cache", false);
 	flags->build.hostname = options_value(o, "hostname");
-	flags->build.isolation = options_value(o, "isolation");
-	if (flags->build.isolation && strcmp(flags->build.isolation, "default") == 0)
-		flags->build.isolation = NULL;
-	if (gather_split(flags, "no-cache-filter", &flags->no_cache_filters, e) < 0 ||
+	if (read_isolation(flags, e) < 0 ||
+	    gather_split(flags, "no-cache-filter", &flags->no_cache_filters, e) < 0 ||
 	    read_args(flags, e) < 0 || read_labels(flags, e) < 0 || read_contexts(flags, e) < 0 ||
 	    read_secrets(flags, e) < 0 || run_flags_read(flags, e) < 0 || read_network(flags, e) < 0 ||
 	    read_platform(flags, e) < 0 || read_call(flags, e) < 0 || read_progress(flags, e) < 0 ||

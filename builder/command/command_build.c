@@ -22,6 +22,7 @@
 #include "builder/interrupt.h"
 #include "builder/plan/plan.h"
 #include "builder/command/report.h"
+#include "builder/command/rights.h"
 #include "layers/scope.h"
 
 /* The last lines of a failed step that are shown again. */
@@ -319,7 +320,8 @@ static int begin(struct session *s, struct error *e)
 	const struct build_flags *f = &s->flags;
 	const char *no_colour = getenv("NO_COLOR");
 
-	if (build_result_plan(f, &s->result, e) < 0)
+	if (build_result_plan(f, &s->result, e) < 0 ||
+	    rights_take(f->build.isolation, &s->flags.build.because, e) < 0)
 		return -1;
 	s->store = store_open(NULL, e);
 	if (!s->store)

@@ -85,7 +85,7 @@ int command_image_prune(int argc, char **argv, struct error *e)
 		                            "Remove images without a name, and what nothing needs",
 		                            rows, 0, 0 };
 
-	return store_command(&usage, argc, argv, prune_images, e);
+	return store_command_with_rights(&usage, argc, argv, prune_images, e);
 }
 
 /* --- prune ------------------------------------------------------------------------------------ */
@@ -135,5 +135,5 @@ int command_prune(int argc, char **argv, struct error *e)
 	};
 	static const struct usage usage = { "prune", "[OPTIONS]", "Remove the build cache", rows, 0, 0 };
 
-	return store_command(&usage, argc, argv, prune_cache, e);
+	return store_command_with_rights(&usage, argc, argv, prune_cache, e);
 }

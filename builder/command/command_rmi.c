@@ -96,5 +96,5 @@ int command_rmi(int argc, char **argv, struct error *e)
 		                            "Remove images from this machine", rows, 1,
 		                            ARGUMENTS_ANY };
 
-	return store_command(&usage, argc, argv, remove_images, e);
+	return store_command_with_rights(&usage, argc, argv, remove_images, e);
 }

@@ -1,10 +1,28 @@
 #include "builder/command/store_command.h"
 
-int store_command(const struct usage *u, int argc, char **argv, store_work *work,
-                  struct error *e)
+#include "builder/command/rights.h"
+
+static int work_on_store(const struct options *o, bool with_rights, store_work *work,
+                         struct error *e)
+{
+	const char *ignored;
+	struct store *s;
+	int result;
+
+	if (with_rights && rights_take(SANDBOX_AUTO, &ignored, e) < 0)
+		return -1;
+	s = store_open(NULL, e);
+	result = s ? work(s, o, e) : -1;
+	if (result == 0)
+		result = store_flush(s, e);
+	store_close(s);
+	return result;
+}
+
+static int command(const struct usage *u, int argc, char **argv, bool with_rights,
+                   store_work *work, struct error *e)
 {
 	struct options o;
-	struct store *s = NULL;
 	int result = options_parse(u, argc, argv, &o, e);
 
 	if (result < 0) {
@@ -15,12 +33,20 @@ int store_command(const struct usage *u, int argc, char **argv, store_work *work
 	} else if (o.help) {
 		options_help(u, stdout);
 	} else {
-		s = store_open(NULL, e);
-		result = s ? work(s, &o, e) : -1;
-		if (result == 0)
-			result = store_flush(s, e);
-		store_close(s);
+		result = work_on_store(&o, with_rights, work, e);
 	}
 	options_release(&o);
 	return result;
+}
+
+int store_command(const struct usage *u, int argc, char **argv, store_work *work,
+                  struct error *e)
+{
+	return command(u, argc, argv, false, work, e);
+}
+
+int store_command_with_rights(const struct usage *u, int argc, char **argv, store_work *work,
+                              struct error *e)
+{
+	return command(u, argc, argv, true, work, e);
 }

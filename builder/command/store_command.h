@@ -10,3 +10,7 @@ typedef int store_work(struct store *s, const struct options *o, struct error *e
 /* Returns the exit status, or -1 and E, as a command does. --help is answered here. */
 int store_command(const struct usage *u, int argc, char **argv, store_work *work,
                   struct error *e);
+
+/* The same for work that removes trees, whose files may belong to others (rights.h). */
+int store_command_with_rights(const struct usage *u, int argc, char **argv, store_work *work,
+                              struct error *e);

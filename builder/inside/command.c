@@ -29,6 +29,13 @@ struct start {
 	const char *failed;        /* what went wrong before exec, if anything */
 };
 
+/* With one id a command of another user than root is that id under another name: in a user
+ * namespace of its own. */
+static bool has_other_name(const struct request *r)
+{
+	return r->flags & REQUEST_ONE_ID && (r->uid != 0 || r->gid != 0);
+}
+
 static long limit_resources(const struct inside *in)
 {
 	const struct limit *limit = at(in, in->r->limits);
@@ -90,6 +97,28 @@ static void give_output(const struct request *r)
 			sys(fchown, fd, r->uid, r->gid);
 }
 
+static long write_file(const char *path, const char *text)
+{
+	long fd = sys(openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC), answer;
+
+	if (fd < 0)
+		return fd;
+	answer = sys(write, fd, text, strlen(text));
+	sys(close, fd);
+	return answer;
+}
+
+/* The one id there is gets this number: "NUMBER 0 1". */
+static long map_id(const char *path, uint32_t number)
+{
+	char line[32];
+	struct text t = { line, line + sizeof line };
+
+	text_add_number(&t, number);
+	text_add(&t, " 0 1");
+	return write_file(path, line);
+}
+
 /* Order matters: the filter needs CAP_SYS_ADMIN to be set without no_new_privs, ids need
  * CAP_SETGID and CAP_SETUID, and with the user goes whatever is not kept. */
 static void become(struct start *s)
@@ -97,9 +126,13 @@ static void become(struct start *s)
 	const struct request *r = s->in->r;
 	struct sock_fprog filter = { (unsigned short)r->filter_count,
 	                             (struct sock_filter *)(uintptr_t)at(s->in, r->filter) };
-	long keyring = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0), groups;
+	long keyring = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
 
 	/* A kernel or a container without keyrings has none that could be shared. */
+	if (has_other_name(r)) {
+		need(s, map_id("/proc/self/uid_map", r->uid), "map the user");
+		need(s, map_id("/proc/self/gid_map", r->gid), "map the group");
+	}
 	need(s, keyring == -ENOSYS || keyring == -EPERM ? 0 : keyring, "open a session keyring");
 	need(s, sys(setsid), "start a session");
 	sys(setpriority, 0, 0, 0);
@@ -110,8 +143,8 @@ static void become(struct start *s)
 	if (r->flags & REQUEST_INSECURE)
 		need(s, sys(prctl, PR_SET_KEEPCAPS, 1), "keep capabilities");
 	/* With one id there is no other group to be in, and the kernel does not allow to leave any. */
-	groups = sys(setgroups, r->group_count, at(s->in, r->groups));
-	need(s, groups == -EPERM && r->flags & REQUEST_USERXATTR ? 0 : groups, "set the groups");
+	if (!(r->flags & REQUEST_ONE_ID))
+		need(s, sys(setgroups, r->group_count, at(s->in, r->groups)), "set the groups");
 	give_output(r);
 	need(s, sys(setresgid, r->gid, r->gid, r->gid), "set the group");
 	need(s, sys(setresuid, r->uid, r->uid, r->uid), "set the user");
@@ -250,7 +283,8 @@ static void not_started(struct start *s, struct reply *answer)
 /* With our memory until exec, and us waiting for that: nothing is copied. */
 static __attribute__((noinline)) long start_child(struct start *s)
 {
-	long pid = sys(clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+	unsigned namespaces = has_other_name(s->in->r) ? CLONE_NEWUSER : 0;
+	long pid = sys(clone, CLONE_VM | CLONE_VFORK | namespaces | SIGCHLD, 0, 0, 0, 0);
 	uint64_t none = 0;
 
 	if (pid != 0)
@@ -266,7 +300,8 @@ static __attribute__((noinline)) long start_child(struct start *s)
 static void enter_directory(struct inside *in)
 {
 	const char *cwd = at(in, in->r->cwd);
-	int dir = point_directory(in, cwd, in->r->uid, in->r->gid);
+	bool one = in->r->flags & REQUEST_ONE_ID;
+	int dir = point_directory(in, cwd, one ? 0 : in->r->uid, one ? 0 : in->r->gid);
 	char real[PATH_SIZE];
 
 	must(sys(fchdir, dir), "enter", cwd);

@@ -32,6 +32,7 @@ enum request_flags {
 	REQUEST_CGROUP2 = 8,       /* there is a cgroup namespace of its own */
 	REQUEST_COPY = 16,         /* no overlay: `upper` holds the whole tree already */
 	REQUEST_OLD_OVERLAY = 32,  /* the kernel wants all layers in one line */
+	REQUEST_ONE_ID = 64,       /* there is one user and one group: whoever is asked for */
 };
 
 enum mount_flags { MOUNT_READ_ONLY = 1, MOUNT_NOEXEC = 2, MOUNT_OPTIONAL = 4 };

@@ -12,6 +12,7 @@
 #include <sys/xattr.h>
 
 #include "builder/sandbox/sandbox.h"
+#include "layers/owner.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 #include "layers/xattr.h"
@@ -42,7 +43,7 @@ static int copy_attributes(int from, int to, struct error *e)
 	for (const char *name = names; size > 0 && name < names + size; name += strlen(name) + 1) {
 		char value[XATTR_SIZE_MAX];
 
-		if (!xattr_is_kept(name) || strncmp(name, "user.overlay.", 13) == 0)
+		if (!xattr_is_kept(name) && strcmp(name, OWNER_ATTRIBUTE) != 0)
 			continue;
 		length = fgetxattr(from, name, value, sizeof value);
 		if (length < 0 || fsetxattr(to, name, value, (size_t)length, 0) < 0)

@@ -99,8 +99,8 @@ static bool is_within(const char *path, const char *dir)
 	return strncmp(path, dir, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-static int put_mount(struct bytes *b, const struct sandbox_mount *from, struct mount *m,
-                     struct error *e)
+static int put_mount(struct bytes *b, const struct sandbox_mount *from, bool one_id,
+                     struct mount *m, struct error *e)
 {
 	static const enum mount_kind kinds[] = {
 		[SANDBOX_BIND] = MOUNT_BIND,   [SANDBOX_IMAGE] = MOUNT_IMAGE,
@@ -117,7 +117,7 @@ static int put_mount(struct bytes *b, const struct sandbox_mount *from, struct m
 		return error_set(e, ERROR_INPUT, "mount target %s is the kernel's", target);
 	*m = (struct mount) {
 		.kind = kinds[from->kind], .size = from->size, .mode = from->mode,
-		.uid = from->uid, .gid = from->gid,
+		.uid = one_id ? 0 : from->uid, .gid = one_id ? 0 : from->gid,
 		.flags = from->read_only || from->kind == SANDBOX_FILE ? MOUNT_READ_ONLY : 0,
 	};
 	/* A script is given x to be executed, a secret is not. */
@@ -173,7 +173,7 @@ static int put_mounts(struct bytes *b, const struct sandbox_run *r, struct reque
 		uint32_t place = count++;
 		struct mount m;
 
-		if (put_mount(b, &r->mount[i], &m, e) < 0)
+		if (put_mount(b, &r->mount[i], q->flags & REQUEST_ONE_ID, &m, e) < 0)
 			return -1;
 		m.number = (uint32_t)i;
 		if (b->full)

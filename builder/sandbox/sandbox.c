@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,12 +41,46 @@ struct sandbox {
 	bool cgroup2;
 	_Atomic long oom_kills;    /* seen so far */
 	struct seccomp_filter filter;
-	enum sandbox_way wanted;
+	struct sandbox_options options;
 	_Atomic enum sandbox_way way;
-	char because[256];         /* why it is not a better one */
 };
 
-struct sandbox *sandbox_open(enum sandbox_way way, struct error *e)
+/* Is it ours to take another way when one is refused? */
+static bool may_choose(const struct sandbox *s)
+{
+	return s->options.way == SANDBOX_AUTO || s->options.way == SANDBOX_USERNS;
+}
+
+static __attribute__((format(printf, 2, 3))) void notice(const struct sandbox *s, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	if (s->options.notice)
+		s->options.notice(s->options.context, text);
+}
+
+int sandbox_way_parse(const char *text, enum sandbox_way *way, struct error *e)
+{
+	static const char *const names[] = {
+		[SANDBOX_AUTO] = "auto",     [SANDBOX_OVERLAY] = "overlay", [SANDBOX_USERNS] = "userns",
+		[SANDBOX_COPY] = "copy",     [SANDBOX_CHROOT] = "chroot",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*way = (enum sandbox_way)i;
+			return 0;
+		}
+	}
+	return error_set(e, ERROR_INPUT, "--isolation %s: use auto, overlay, userns, copy or chroot",
+	                 text);
+}
+
+struct sandbox *sandbox_open(const struct sandbox_options *options, struct error *e)
 {
 	struct sandbox *s = calloc(1, sizeof *s);
 
@@ -55,8 +90,8 @@ struct sandbox *sandbox_open(enum sandbox_way way, struct error *e)
 	}
 	pthread_mutex_init(&s->first, NULL);
 	s->program = s->null = -1;
-	s->wanted = way;
-	s->way = way == SANDBOX_AUTO ? SANDBOX_OVERLAY : way;
+	s->options = *options;
+	s->way = may_choose(s) ? SANDBOX_OVERLAY : options->way;
 	return s;
 }
 
@@ -88,6 +123,9 @@ static int prepare(struct sandbox *s, struct error *e)
 	struct utsname kernel;
 	struct statfs fs;
 
+	if (geteuid() != 0)
+		return error_set(e, ERROR_UNSUPPORTED, "a command is run as root or in a user namespace: %s",
+		                 s->options.because ? s->options.because : "neither is possible here");
 	if (s->program < 0 && (s->program = spawn_program(e)) < 0)
 		return -1;
 	if (s->null < 0 && (s->null = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
@@ -101,6 +139,10 @@ static int prepare(struct sandbox *s, struct error *e)
 	/* lowerdir+, one layer a call, is of Linux 6.7. */
 	if (uname(&kernel) == 0 && strverscmp(kernel.release, "6.7") < 0)
 		s->flags |= REQUEST_OLD_OVERLAY;
+	if (!sandbox_keeps_owners())
+		s->flags |= REQUEST_ONE_ID;
+	if (s->options.because)
+		notice(s, "to a RUN all files belong to its own user: %s", s->options.because);
 	s->oom_kills = oom_kills();
 	s->ready = true;
 	return 0;
@@ -228,13 +270,19 @@ static int run_copied(struct sandbox *s, const struct sandbox_run *r, struct san
 	return status;
 }
 
-/* No overlay here: the same for all runs from now on, with the reason. */
-static void fall_back(struct sandbox *s, const struct error *e)
+/* No overlay here: the same for all runs from now on. */
+static void fall_back(struct sandbox *s, int store, const struct error *e)
 {
+	struct statfs fs;
+
 	pthread_mutex_lock(&s->first);
 	if (s->way == SANDBOX_OVERLAY) {
-		snprintf(s->because, sizeof s->because, "root filesystems are copied: %.200s", e->text);
+		bool nested = fstatfs(store, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+
 		s->way = SANDBOX_COPY;
+		notice(s, "each RUN copies its files, which takes longer: %s%s", e->text,
+		       nested ? " (cairn's own files are on an overlay: name a place that is not with --root)"
+		              : "");
 	}
 	pthread_mutex_unlock(&s->first);
 }
@@ -267,8 +315,8 @@ int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_r
 		return error_set(e, ERROR_UNSUPPORTED, "running in a chroot without namespaces is not supported");
 	if (s->way == SANDBOX_OVERLAY) {
 		status = run_once(s, r, NULL, result, &refused, e);
-		if (status < 0 && refused && s->wanted == SANDBOX_AUTO) {
-			fall_back(s, e);
+		if (status < 0 && refused && may_choose(s)) {
+			fall_back(s, r->store, e);
 			if (clear_work(r, e) < 0)
 				return -1;
 		}
@@ -278,10 +326,4 @@ int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_r
 	if (status == 0)
 		look_for_memory_kill(s, result);
 	return status;
-}
-
-enum sandbox_way sandbox_way(const struct sandbox *s, const char **because)
-{
-	*because = s->because[0] ? s->because : NULL;
-	return s->way;
 }

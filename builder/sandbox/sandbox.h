@@ -29,9 +29,12 @@
 enum sandbox_way {
 	SANDBOX_AUTO,    /* the best one that is not refused here */
 	SANDBOX_OVERLAY, /* an overlay mount */
+	SANDBOX_USERNS,  /* the best one within a user namespace, also for root */
 	SANDBOX_COPY,    /* a copied tree, compared afterwards, where overlay is refused */
-	SANDBOX_CHROOT,  /* the same without namespaces: not done yet, ERROR_UNSUPPORTED */
+	SANDBOX_CHROOT,  /* the same without namespaces and mounts: for trusted builds only */
 };
+
+enum { SANDBOX_FORM = 9 };
 
 enum sandbox_network {
 	SANDBOX_NETWORK_HOST, /* the network cairn itself has */
@@ -123,9 +126,16 @@ struct sandbox_result {
 
 struct sandbox;
 
-/* WAY is the user's --isolation, or SANDBOX_AUTO. Costs nothing: what is possible is found out by
- * the first run. NULL and E when memory or descriptors are out. */
-struct sandbox *sandbox_open(enum sandbox_way way, struct error *e);
+struct sandbox_options {
+	enum sandbox_way way;      /* the user's --isolation */
+	const char *because;       /* what sandbox_become_root said */
+	void (*notice)(void *context, const char *text); /* a line for the user; from any thread */
+	void *context;
+};
+
+/* Costs nothing: what is possible is found out by the first run, which also gives NOTICE one line
+ * for each better way that is closed, and why. NULL and E when memory or descriptors are out. */
+struct sandbox *sandbox_open(const struct sandbox_options *options, struct error *e);
 void sandbox_close(struct sandbox *s);
 
 /* Run R's command to its end. Returns 0 and *RESULT when the command ended in whatever way, also
@@ -135,18 +145,27 @@ void sandbox_close(struct sandbox *s);
 int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_result *result,
                 struct error *e);
 
-/* The way in use since the first run, and in one line why a better one is not (NULL when the best
- * one is). The string lives as long as S. */
-enum sandbox_way sandbox_way(const struct sandbox *s, const char **because);
+/* What the user calls a way: auto, overlay, userns, copy or chroot. ERROR_INPUT for others. */
+int sandbox_way_parse(const char *text, enum sandbox_way *way, struct error *e);
 
 /* Where an upper directory keeps "opaque": "trusted.overlay." or "user.overlay.". Deleted names
  * are character devices 0:0, or, where the kernel refuses those, empty files with the
  * attribute "whiteout" of that prefix. Lower trees must be in the same form. */
 const char *sandbox_xattrs(void);
 
-/* Give an ordinary user a user namespace in which it is root: all of the user's subordinate ids
- * when newuidmap and newgidmap are there, else its own id as 0 and no other. Does nothing for
- * root. To be called before any thread is started and before the store is opened; everything cairn
- * makes afterwards belongs to ids of that namespace. *BECAUSE tells in one line what is missing
- * (NULL when nothing is). -1 and E when the kernel gives no user namespace. */
-int sandbox_become_root(const char **because, struct error *e);
+/* Become root of a user namespace where that opens a better way: an ordinary user, with all of the
+ * user's subordinate ids when newuidmap and newgidmap are there, else with its own id as 0 and no
+ * other; and root that may not mount, in a container, with all ids as they are. To be called
+ * before any thread is started and before the store is opened; everything cairn makes
+ * afterwards belongs to ids of that namespace. *BECAUSE tells in one line what is missing (NULL
+ * when nothing is). Where there is no namespace to be had everything but a RUN works without;
+ * -1 and E when WAY insists on one, or the system is out of processes. */
+int sandbox_become_root(enum sandbox_way way, const char **because, struct error *e);
+
+/* May files belong to others than this user? Not with a single id: then owners are attributes
+ * (layers/owner.h), a command sees all files as its own user's, and what it makes is its user's. */
+bool sandbox_keeps_owners(void);
+
+/* A short name for what owners and attributes on the disk mean to this process: trees that others
+ * have made are of use only to those with the same. "" for root of the machine. */
+void sandbox_form(char form[static SANDBOX_FORM]);

@@ -32,7 +32,7 @@ struct drive {
 	gid_t group[MANY];
 	size_t lowers, envs;
 	int parallel, times;
-	enum sandbox_way way;
+	struct sandbox_options options;
 	bool cancel_at_output;
 };
 
@@ -177,6 +177,12 @@ static int parse_mount(struct drive *d, char **arg)
 	errx(FAILED, "what is %s?", arg[0]);
 }
 
+static void tell(void *context, const char *text)
+{
+	(void)context;
+	dprintf(9, "%s\n", text);
+}
+
 static int parse(struct drive *d, char **arg)
 {
 	struct sandbox_run *r = &d->run;
@@ -187,7 +193,7 @@ static int parse(struct drive *d, char **arg)
 	if (strcmp(name, "--no-network") == 0)
 		return r->network = SANDBOX_NETWORK_NONE, 0;
 	if (strcmp(name, "--copy") == 0)
-		return d->way = SANDBOX_COPY, 0;
+		return d->options.way = SANDBOX_COPY, 0;
 	if (strcmp(name, "--cancel") == 0)
 		return d->cancel_at_output = true, 0;
 	if (strcmp(name, "--no-files") == 0)
@@ -222,20 +228,15 @@ static int parse(struct drive *d, char **arg)
 
 int main(int argc, char **argv)
 {
-	static struct drive d = { .times = 1, .parallel = 1 };
+	static struct drive d = { .times = 1, .parallel = 1, .options.notice = tell };
 	struct worker worker[64] = { 0 };
 	struct timespec from, to;
 	struct error e;
 	int i = 2, status = 0;
-	const char *because;
 	double ms;
 
 	if (argc < 4)
 		errx(FAILED, "usage: drive STORE [OPTION...] -- COMMAND...");
-	if (sandbox_become_root(&because, &e) < 0)
-		errx(FAILED, "%s", e.text);
-	if (because)
-		dprintf(9, "%s\n", because);
 	d.store = argv[1];
 	d.run = (struct sandbox_run) {
 		.cwd = "/", .hostname = "buildkitsandbox", .out = 1, .err = 2, .cancel = -1, .env = d.env,
@@ -250,8 +251,8 @@ int main(int argc, char **argv)
 	if (d.lowers == 0)
 		d.lower[0] = "base";
 	d.run.argv = (const char *const *)argv + i + 1;
-	d.sandbox = sandbox_open(d.way, &e);
-	if (!d.sandbox)
+	if (sandbox_become_root(d.options.way, &d.options.because, &e) < 0 ||
+	    !(d.sandbox = sandbox_open(&d.options, &e)))
 		errx(FAILED, "%s", e.text);
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	if (d.cancel_at_output) {

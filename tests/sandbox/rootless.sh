@@ -42,5 +42,6 @@ done
 as_user 'subordinate ids are users of their own' '1000 1000 50' "$subids" --uid 1000 --gid 1000 --group 50 \
 	--cwd /tmp/new -- sh -c 'touch /tmp/new/f; stat -c "%u %g" /tmp/new/f | tr "\n" " "; id -G | cut -d " " -f 2'
 check 'on the disk, too' equal 200999 "$(stat -c %u "$user/upper/tmp/new/f")"
+rm -rf "$user/upper"
 ordinary '' -- true >/dev/null
-check 'with one id only, it says so' grep -q '^no subordinate ids in /etc/subuid' "$work/end"
+check 'with one id only, it says so' grep -q 'no ids for this user in /etc/subuid' "$work/end"
