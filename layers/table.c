@@ -266,6 +266,11 @@ void table_close(struct table *t)
 	free(t);
 }
 
+void table_forget(struct table *t)
+{
+	madvise((void *)t->bytes, t->size, MADV_DONTNEED);
+}
+
 bool table_exists(struct store *s, const struct digest *diff_id)
 {
 	char name[DIGEST_HEX + 1];

@@ -77,6 +77,9 @@ struct table *table_open(struct store *s, const struct digest *diff_id, struct e
 void table_close(struct table *t);
 bool table_exists(struct store *s, const struct digest *diff_id);
 
+/* What was read of T is not needed in memory any more: it is read again when it is. */
+void table_forget(struct table *t);
+
 size_t table_count(const struct table *t);
 int64_t table_tar_size(const struct table *t);
 

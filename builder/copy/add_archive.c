@@ -44,7 +44,7 @@ static int add_archive(struct selection *c, struct copy_archive archive, struct 
 		c->archive = grown;
 		c->archive_capacity = capacity;
 	}
-	archive.match = (uint32_t)c->match_count - 1;
+	archive.match = c->match_now;
 	archive.name = arena_text(c->memory, archive.name, strlen(archive.name));
 	if (!archive.name)
 		return error_memory(e);
@@ -438,23 +438,18 @@ static int by_path(const void *a, const void *b)
 	return path_order(((const struct member *)a)->path, ((const struct member *)b)->path);
 }
 
-static int add_member(struct selection *c, const struct member *m, uint32_t match, struct error *e)
+static int add_member(struct selection *c, const struct member *m, struct error *e)
 {
 	struct copy_item *item = copy_add_item(c, m->path, m->arrived ? ITEM_ARRIVED : ITEM_PARENT,
 	                                       type_of(m), e);
 
 	if (!item)
 		return -1;
-	item->match = match;
 	item->mode = 0755;
 	if (!m->arrived)
 		return 0;
 	item->arrived = m->arrived;
-	item->mode = m->arrived->entry.mode;
-	if (!c->has_owner) {
-		item->uid = m->arrived->entry.uid;
-		item->gid = m->arrived->entry.gid;
-	}
+	item->mode = (uint16_t)m->arrived->entry.mode;
 	/* A file stood there in between: what the image had below it must not show again. */
 	if (m->cut && item->type == ENTRY_DIR)
 		item->type = ENTRY_OPAQUE;
@@ -462,7 +457,7 @@ static int add_member(struct selection *c, const struct member *m, uint32_t matc
 }
 
 /* Leave out what went when a file took the place of a folder around it. */
-static int add_members(struct unpacking *u, uint32_t match, struct error *e)
+static int add_members(struct unpacking *u, struct error *e)
 {
 	size_t *around = malloc((u->count + 1) * sizeof *around), depth = 0;
 	int result = around ? 0 : error_memory(e);
@@ -482,7 +477,7 @@ static int add_members(struct unpacking *u, uint32_t match, struct error *e)
 				continue;
 		}
 		around[depth++] = i;
-		result = add_member(u->copy, m, match, e);
+		result = add_member(u->copy, m, e);
 	}
 	free(around);
 	return result;
@@ -490,7 +485,7 @@ static int add_members(struct unpacking *u, uint32_t match, struct error *e)
 
 /* --- whole archives --------------------------------------------------------------------------- */
 
-static int unpack_all(struct unpacking *u, uint32_t match, struct error *e)
+static int unpack_all(struct unpacking *u, struct error *e)
 {
 	struct entry entry;
 	int more;
@@ -500,7 +495,7 @@ static int unpack_all(struct unpacking *u, uint32_t match, struct error *e)
 			return error_context(e, "%s: %s", u->name, entry.path);
 	if (more < 0)
 		return error_context(e, "%s", u->name);
-	return add_members(u, match, e);
+	return add_members(u, e);
 }
 
 static int unpack_fd(struct selection *c, const struct copy_archive *a, int fd, struct error *e)
@@ -508,13 +503,14 @@ static int unpack_fd(struct selection *c, const struct copy_archive *a, int fd, 
 	struct unpacking u = { .copy = c, .name = a->name };
 	int result = -1, opened;
 
+	c->match_now = a->match;
 	u.size = lseek(c->spool, 0, SEEK_END);
 	u.buffer = malloc(BUFFER_SIZE);
 	opened = u.buffer ? archive_open(fd, &u.archive, e) : error_memory(e);
 	if (opened == 0)
 		error_set(e, ERROR_INPUT, "%s changed while it was read", a->name);
 	if (opened > 0) {
-		result = unpack_all(&u, a->match, e);
+		result = unpack_all(&u, e);
 		archive_end(u.archive);
 	}
 	free(u.buffer);

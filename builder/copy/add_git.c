@@ -42,7 +42,7 @@ int copy_take_repository(struct selection *c, const struct copy_source *source, 
 		return error_memory(e);
 	c->repository = grown;
 	r = &grown[c->repository_count++];
-	*r = (struct copy_repository){ .match = (uint32_t)c->match_count - 1 };
+	*r = (struct copy_repository){ .match = c->match_now };
 	if (git_place_parse(source->text, &r->place, e) < 0 ||
 	    take_flags(c->step, &r->place, e) < 0)
 		return error_context(e, "%s", source->text);
@@ -80,20 +80,16 @@ static int fetch(struct selection *c, struct copy_repository *r, struct error *e
 		return -1;
 	if (context_find(r->context, "", true, &top.file, e) < 0)
 		return -1;
+	c->match_now = r->match;
 	top.context = c->match[r->match].context = r->context;
 	return copy_take_folder(c, &top, c->destination, e);
 }
 
 int copy_fetch_repositories(struct selection *c, struct error *e)
 {
-	for (size_t i = 0; i < c->repository_count; i++) {
-		size_t before = c->count;
-
+	for (size_t i = 0; i < c->repository_count; i++)
 		if (fetch(c, &c->repository[i], e) < 0)
 			return -1;
-		for (size_t at = before; at < c->count; at++)
-			c->item[at].match = c->repository[i].match;
-	}
 	return 0;
 }
 

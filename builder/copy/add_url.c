@@ -79,7 +79,7 @@ static int add_file(struct selection *c, const char *name, int fd, const struct 
 	if (!item)
 		return -1;
 	item->arrived = arrived;
-	item->mode = copy_mode_apply(&c->chmod, 0600, false);
+	item->mode = (uint16_t)copy_mode_apply(&c->chmod, 0600, false);
 	return 0;
 }
 

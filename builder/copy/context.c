@@ -183,7 +183,8 @@ static int save_folder(struct saver *s, struct unsaved u, struct error *e)
 			const struct context_file *file = &u.file->child[i];
 
 			if (file_state(file, &entry) &&
-			    save_entry(s, file->name, &entry, file, file->known, e) < 0)
+			    save_entry(s, file->name, &entry, file,
+			               entry.is_dir ? file->known : NULL, e) < 0)
 				return -1;
 		}
 		return 0;
@@ -259,6 +260,21 @@ char *context_file_path(const struct context_file *file)
 	struct context_path p = { 0 };
 
 	return context_path_of(&p, file) ? p.text : NULL;
+}
+
+const char *context_file_name(const struct context_file *file)
+{
+	return file->name;
+}
+
+const struct context_file *context_file_folder(const struct context_file *file)
+{
+	return file->parent;
+}
+
+bool context_is_unhashed(const struct context_file *file)
+{
+	return S_ISREG(file->mode) && !(file->flags & FILE_HASHED);
 }
 
 /* Is FILE part of the context: a folder that is left out is when something below it is not. */

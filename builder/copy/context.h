@@ -74,11 +74,18 @@ bool context_identity(const struct context_file *file, uint64_t number[static 2]
 /* The caller frees it; NULL: out of memory. */
 char *context_file_path(const struct context_file *file);
 
+/* FILE's own name, "" for the root, and the folder that it is in, NULL for the root. */
+const char *context_file_name(const struct context_file *file);
+const struct context_file *context_file_folder(const struct context_file *file);
+
+/* Is FILE a regular file whose digest nobody knows yet? */
+bool context_is_unhashed(const struct context_file *file);
+
 /* Make sure that the digests of these regular files are known; those which the index does not have
  * are read, by several threads. A file that changes all the time is ERROR_INPUT. MOVED (may be
- * NULL) hears how many bytes of how many have been read. */
+ * NULL) hears how many bytes of how many have been read. FILES is used up: its order changes. */
 typedef void context_moved(void *context, int64_t done, int64_t total);
-int context_hash(struct context *c, const struct context_file *const *files, size_t count,
+int context_hash(struct context *c, const struct context_file **files, size_t count,
                  context_moved *moved, void *context, struct error *e);
 
 /* For reading many files one after the other: the folder of the last one stays open. All zero but

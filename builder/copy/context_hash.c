@@ -140,7 +140,8 @@ static void tell(struct hash_crew *crew, int64_t n)
 		crew->moved(crew->moved_context, after, crew->total);
 }
 
-static int digest_fd(struct hash_member *m, struct context_file *file, int fd, struct error *e)
+static int digest_fd(struct hash_member *m, const struct context_file *file, int fd,
+                     struct digest *digest, struct error *e)
 {
 	struct sha256 sha;
 	int64_t size = 0;
@@ -161,7 +162,7 @@ static int digest_fd(struct hash_member *m, struct context_file *file, int fd, s
 			break;
 		tell(m->crew, n);
 	}
-	sha256_end(&sha, &file->digest);
+	sha256_end(&sha, digest);
 	return size == file->size ? 0 : changed(file, e);
 }
 
@@ -170,6 +171,7 @@ static int hash_file(struct hash_member *m, struct context_file *file, struct er
 {
 	for (int try = 0; try < TRIES; try++) {
 		auto_close int fd = open_now(&m->reader, file, e);
+		struct digest digest;
 		struct stat st;
 
 		if (fd < 0)
@@ -179,7 +181,8 @@ static int hash_file(struct hash_member *m, struct context_file *file, struct er
 		file->known = NULL;
 		context_take(file, &st);
 		wait_for_tick(file);
-		if (digest_fd(m, file, fd, e) == 0 && context_unchanged(file, fd, e) == 0) {
+		if (digest_fd(m, file, fd, &digest, e) == 0 && context_unchanged(file, fd, e) == 0) {
+			file->digest = digest;
 			file->flags |= FILE_HASHED;
 			return 0;
 		}
@@ -236,19 +239,20 @@ static int hash_all(struct hash_crew *crew, struct error *e)
 	return result;
 }
 
-int context_hash(struct context *c, const struct context_file *const *files, size_t count,
+int context_hash(struct context *c, const struct context_file **files, size_t count,
                  context_moved *moved, void *context, struct error *e)
 {
-	struct hash_crew crew = { .context = c, .moved = moved, .moved_context = context };
+	struct hash_crew crew = {
+		.context = c,
+		.file = (struct context_file **)files, /* ours, lent as const */
+		.moved = moved,
+		.moved_context = context,
+	};
 	int result = 0;
 
-	crew.file = malloc((count + 1) * sizeof *crew.file);
-	if (!crew.file)
-		return error_memory(e);
 	pthread_mutex_lock(&c->mutex);
 	for (size_t i = 0; i < count; i++) {
-		struct context_file *file =
-			(struct context_file *)files[i]; /* ours, lent as const */
+		struct context_file *file = crew.file[i];
 
 		if (!S_ISREG(file->mode) || file->flags & (FILE_HASHED | FILE_QUEUED))
 			continue;
@@ -263,6 +267,5 @@ int context_hash(struct context *c, const struct context_file *const *files, siz
 	for (size_t i = 0; i < crew.count; i++)
 		crew.file[i]->flags &= (uint16_t)~FILE_QUEUED;
 	pthread_mutex_unlock(&c->mutex);
-	free(crew.file);
 	return result;
 }

@@ -73,6 +73,11 @@ void index_close(struct context_index *x)
 	free(x);
 }
 
+void index_forget(struct context_index *x)
+{
+	madvise((void *)x->header, x->size, MADV_DONTNEED);
+}
+
 const struct index_entry *index_root(const struct context_index *x)
 {
 	return x->entry;
@@ -99,9 +104,9 @@ const struct index_entry *index_children(const struct context_index *x,
 struct index_writer {
 	struct store *store;
 	struct store_temp temp;
-	FILE *file, *names;
-	char *names_text;
-	size_t names_size;
+	FILE *file;
+	char *names;
+	size_t names_size, names_capacity;
 	uint32_t count, next_first;
 };
 
@@ -123,8 +128,7 @@ struct index_writer *index_begin(struct store *s, struct error *e)
 	w->store = s;
 	w->next_first = 1;
 	w->file = fdopen(fd, "w");
-	w->names = open_memstream(&w->names_text, &w->names_size);
-	if (!w->file || !w->names || fwrite(&empty, sizeof empty, 1, w->file) != 1) {
+	if (!w->file || fwrite(&empty, sizeof empty, 1, w->file) != 1) {
 		error_errno(e, "write the index of a context");
 		if (!w->file)
 			close(fd);
@@ -134,32 +138,51 @@ struct index_writer *index_begin(struct store *s, struct error *e)
 	return w;
 }
 
+/* Grown in place: with many files this is the largest piece of memory (a stream would fill it with
+ * zeros first). */
+static int add_name(struct index_writer *w, const char *name, struct error *e)
+{
+	size_t size = strlen(name) + 1;
+
+	if (w->names_capacity - w->names_size < size) {
+		size_t capacity = 2 * (w->names_size + size);
+		char *grown = realloc(w->names, capacity);
+
+		if (!grown)
+			return error_memory(e);
+		w->names = grown;
+		w->names_capacity = capacity;
+	}
+	memcpy(w->names + w->names_size, name, size);
+	w->names_size += size;
+	return 0;
+}
+
 int index_add(struct index_writer *w, const char *name, struct index_entry *entry,
               struct error *e)
 {
-	entry->name = (uint32_t)ftell(w->names);
+	entry->name = (uint32_t)w->names_size;
 	entry->first = 0;
 	if (entry->is_dir) {
 		entry->first = w->next_first;
 		w->next_first += entry->count;
 	}
 	w->count++;
-	if (fwrite(entry, sizeof *entry, 1, w->file) != 1 ||
-	    fwrite(name, strlen(name) + 1, 1, w->names) != 1)
+	if (fwrite(entry, sizeof *entry, 1, w->file) != 1)
 		return error_errno(e, "write the index of a context");
-	return 0;
+	return add_name(w, name, e);
 }
 
 static int write_rest(struct index_writer *w, struct error *e)
 {
-	struct header h = { .count = w->count, .entry_size = sizeof(struct index_entry) };
-	int bad;
+	struct header h = {
+		.count = w->count,
+		.entry_size = sizeof(struct index_entry),
+		.names_size = w->names_size,
+	};
 
 	memcpy(h.magic, MAGIC, sizeof h.magic);
-	bad = fclose(w->names);
-	w->names = NULL;
-	h.names_size = w->names_size;
-	if (bad || fwrite(w->names_text, 1, w->names_size, w->file) != w->names_size ||
+	if (fwrite(w->names, 1, w->names_size, w->file) != w->names_size ||
 	    fseek(w->file, 0, SEEK_SET) < 0 || fwrite(&h, sizeof h, 1, w->file) != 1 ||
 	    fflush(w->file) != 0)
 		return error_errno(e, "write the index of a context");
@@ -183,9 +206,7 @@ void index_discard(struct index_writer *w)
 {
 	if (w->file)
 		fclose(w->file);
-	if (w->names)
-		fclose(w->names);
 	store_discard(&w->temp);
-	free(w->names_text);
+	free(w->names);
 	free(w);
 }

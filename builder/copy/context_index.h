@@ -31,6 +31,9 @@ struct context_index;
 struct context_index *index_open(struct store *s, const char *name);
 void index_close(struct context_index *x);
 
+/* What was read of X is not needed in memory any more: it is read again when it is. */
+void index_forget(struct context_index *x);
+
 const struct index_entry *index_root(const struct context_index *x);
 const char *index_name(const struct context_index *x, const struct index_entry *entry);
 

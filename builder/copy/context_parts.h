@@ -1,10 +1,11 @@
 /* How a context is kept in memory; for context*.c only.
  *
  * A fixed struct per file, the children of a folder side by side and sorted by name, names in an
- * arena: some 130 bytes for each file.
+ * arena: 96 bytes for each file, and its name.
  */
 #pragma once
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "builder/copy/context.h"
@@ -35,13 +36,19 @@ struct context_file {
 		const char *link;           /* a symlink's text */
 		dev_t device;
 	};
-	const struct index_entry *known; /* what the index has of it, not yet disproved */
-	uint32_t child_count;
+	union {
+		struct digest digest;            /* FILE_HASHED */
+		const struct index_entry *known; /* else what the index has of it, not disproved */
+	};
 	uint16_t mode;                   /* st_mode: type and permission bits */
 	uint16_t flags;
-	uint64_t dev, ino;
-	int64_t size, mtime_ns, ctime_ns;
-	struct digest digest;
+	uint32_t dev;                    /* all that Linux has of st_dev */
+	uint64_t ino;
+	union {
+		int64_t size;            /* not of folders */
+		uint32_t child_count;
+	};
+	int64_t mtime_ns, ctime_ns;
 };
 
 struct context {
@@ -50,6 +57,7 @@ struct context {
 	int root;
 	struct ignore *ignore;
 	struct context_index *index;          /* NULL: none */
+	atomic_size_t index_used;             /* entries that were looked at */
 	char index_name[DIGEST_HEX + 1];      /* "": nothing is kept */
 
 	pthread_mutex_t mutex;                /* guards all below, and every file */

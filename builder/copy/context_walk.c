@@ -13,6 +13,8 @@
 #define NAMES_SIZE (64 << 10)
 /* A walk with so many folders still to go is worth a second thread. */
 #define FOLDERS_TO_SHARE 8
+/* After so many entries of the index its pages, half a megabyte, may leave this process. */
+#define ENTRIES_TO_FORGET (4 << 10)
 
 /* As the kernel gives them: getdents64(2). */
 struct kernel_dirent {
@@ -99,29 +101,28 @@ bool context_matches(const struct context_file *file, const struct stat *st)
 
 void context_take(struct context_file *file, const struct stat *st)
 {
-	const struct index_entry *known = file->known;
+	const struct index_entry *known = file->flags & FILE_HASHED ? NULL : file->known;
 
 	file->mode = (uint16_t)st->st_mode;
-	file->dev = st->st_dev;
+	file->dev = (uint32_t)st->st_dev;
 	file->ino = st->st_ino;
-	file->size = st->st_size;
 	file->mtime_ns = context_ns(&st->st_mtim);
 	file->ctime_ns = context_ns(&st->st_ctim);
 	file->flags =
 		(uint16_t)((file->flags & ~(FILE_HASHED | FILE_RACY | FILE_SHARED)) | FILE_STATTED);
+	if (S_ISDIR(st->st_mode))
+		return;
+	file->size = st->st_size;
+	file->known = NULL;
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
 		file->device = st->st_rdev;
-	if (!S_ISDIR(st->st_mode) && st->st_nlink > 1)
+	if (st->st_nlink > 1)
 		file->flags |= FILE_SHARED;
-	if (!S_ISREG(st->st_mode) || !known)
-		return;
-	if (!known->is_dir && known->dev == file->dev && known->ino == file->ino &&
-	    known->size == file->size && known->mtime_ns == file->mtime_ns &&
-	    known->ctime_ns == file->ctime_ns) {
+	if (S_ISREG(st->st_mode) && known && !known->is_dir && known->dev == file->dev &&
+	    known->ino == file->ino && known->size == file->size &&
+	    known->mtime_ns == file->mtime_ns && known->ctime_ns == file->ctime_ns) {
 		file->digest = known->digest;
 		file->flags |= FILE_HASHED;
-	} else {
-		file->known = NULL;
 	}
 }
 
@@ -258,6 +259,9 @@ static void attach_known(struct context *c, struct context_file *dir)
 		if (at < count && order == 0)
 			dir->child[i].known = &known[at++];
 	}
+	at = (uint32_t)atomic_fetch_add(&c->index_used, count);
+	if (at / ENTRIES_TO_FORGET != (at + count) / ENTRIES_TO_FORGET)
+		index_forget(c->index);
 }
 
 static int list_folder(struct walker *w, struct context_file *dir, int fd, const char *path,

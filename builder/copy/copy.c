@@ -6,6 +6,9 @@
 #include "builder/copy/copy_selection.h"
 #include "layers/scope.h"
 
+/* After so many entries of a table its pages, half a megabyte, may leave this process. */
+#define ENTRIES_TO_FORGET (4 << 10)
+
 void copy_free(struct selection *c)
 {
 	if (!c)
@@ -21,6 +24,8 @@ void copy_free(struct selection *c)
 	free(c->archive);
 	free(c->destination);
 	free(c->match);
+	free(c->anchor);
+	free(c->hard_link);
 	free(c->item);
 	free(c);
 }
@@ -107,7 +112,7 @@ static void hashed(void *context, int64_t done, int64_t total)
 	w->moved(w->moved_context, "hashing", done, total);
 }
 
-/* The files of one context, hashed together. */
+/* The files of one context, hashed together; room that is not needed is not touched. */
 static int hash_context(struct selection *c, struct context *context, struct error *e)
 {
 	const struct context_file **files =
@@ -118,8 +123,8 @@ static int hash_context(struct selection *c, struct context *context, struct err
 	if (!files)
 		return error_memory(e);
 	for (size_t i = 0; i < c->count; i++)
-		if (c->item[i].kind == ITEM_CONTEXT &&
-		    c->match[c->item[i].match].context == context)
+		if (c->item[i].kind == ITEM_CONTEXT && context_is_unhashed(c->item[i].file) &&
+		    copy_match_of(c, &c->item[i])->context == context)
 			files[count++] = c->item[i].file;
 	for (size_t i = 0; i < c->archive_count; i++)
 		if (c->archive[i].file && c->match[c->archive[i].match].context == context)
@@ -212,6 +217,7 @@ static int add_later_to_key(struct selection *c, struct key *key, struct error *
 static int add_to_key(struct selection *c, struct key *key, struct error *e)
 {
 	struct facts facts = { 0 };
+	struct item_reader reader;
 	struct entry entry;
 
 	key_add(key, "instruction", c->step->add ? "ADD" : "COPY");
@@ -222,13 +228,16 @@ static int add_to_key(struct selection *c, struct key *key, struct error *e)
 		key_add(key, "--chmod", c->step->chmod);
 	if (add_later_to_key(c, key, e) < 0)
 		return -1;
+	if (item_reader_begin(&reader, c, e) < 0)
+		return -1;
 	key_files_begin(key, "files");
 	for (size_t i = 0; i < c->count; i++) {
-		copy_entry(c, &c->item[i], &entry);
+		copy_entry(&reader, &c->item[i], &entry);
 		put_facts(&facts, &entry);
 		key_file(key, facts.bytes, facts.size);
 	}
 	key_files_end(key);
+	item_reader_release(&reader);
 	free(facts.bytes);
 	return facts.failed ? error_memory(e) : 0;
 }
@@ -260,40 +269,51 @@ static bool is_same(const struct entry *a, const struct entry *b)
 	       (a->type != ENTRY_FILE || digest_equal(&a->digest, &b->digest));
 }
 
-char *copy_difference(void *copy, const struct layer *old)
+/* The first path at which the items, read by R, and T differ, the difference said in words; NULL. */
+static char *first_difference(struct item_reader *r, struct table *t)
 {
-	const struct selection *c = copy;
-	struct error ignored;
-	/* What is in archives and repositories is not known yet. */
-	struct table *t = c->archive_count + c->repository_count > 0
-	                          ? NULL
-	                          : table_open(c->world->store, &old->diff_id, &ignored);
-	const char *what = NULL, *path = NULL;
-	char *text = NULL;
-	size_t at = 0;
+	const struct selection *c = r->copy;
+	size_t i = 0, at = 0;
+	char *text;
 
-	if (!t)
-		return NULL;
-	for (size_t i = 0; !what && (i < c->count || at < table_count(t));) {
-		struct entry then, now;
+	while (i < c->count || at < table_count(t)) {
 		int order = i == c->count ? 1 : -1;
+		struct entry then, now;
 
 		if (i < c->count)
-			copy_entry(c, &c->item[i], &now);
+			copy_entry(r, &c->item[i], &now);
 		if (at < table_count(t)) {
 			table_get(t, at, &then);
 			if (i < c->count)
 				order = path_order(now.path, then.path);
 		}
-		if (order == 0 ? !is_same(&now, &then) : true) {
-			what = order < 0 ? "is new" : order > 0 ? "is gone" : "changed";
-			path = order > 0 ? then.path : now.path;
-		}
-		i += order <= 0;
-		at += order >= 0;
+		if (order != 0 || !is_same(&now, &then))
+			return asprintf(&text, "/%s %s", order > 0 ? then.path : now.path,
+			                order < 0 ? "is new" : order > 0 ? "is gone" : "changed") < 0
+			               ? NULL
+			               : text;
+		i++;
+		at++;
+		if (at % ENTRIES_TO_FORGET == 0)
+			table_forget(t);
 	}
-	if (what && asprintf(&text, "/%s %s", path, what) < 0)
-		text = NULL;
+	return NULL;
+}
+
+char *copy_difference(void *copy, const struct layer *old)
+{
+	const struct selection *c = copy;
+	struct item_reader reader = { 0 };
+	struct error ignored;
+	/* What is in archives and repositories is not known yet. */
+	struct table *t = c->archive_count + c->repository_count > 0
+	                          ? NULL
+	                          : table_open(c->world->store, &old->diff_id, &ignored);
+	char *text = NULL;
+
+	if (t && item_reader_begin(&reader, c, &ignored) == 0)
+		text = first_difference(&reader, t);
+	item_reader_release(&reader);
 	table_close(t);
 	return text;
 }

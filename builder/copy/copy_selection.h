@@ -1,8 +1,9 @@
 /* A selection: what a COPY or ADD will put where; for copy*.c and add_*.c only.
  *
  * Sources become items in the order of the line; copy_arrange then sorts them by path, lets later
- * sources win, and holds them against what the image has. An item is small and points to where its
- * facts are; copy_entry puts them together.
+ * sources win, and holds them against what the image has. An item is small (16 bytes, for there are
+ * contexts of half a million files) and points to where its facts are; copy_entry puts them
+ * together.
  */
 #pragma once
 #include <stdbool.h>
@@ -31,17 +32,37 @@ struct arrived {
 };
 
 struct copy_item {
-	const char *path;     /* in the image: a table path */
 	union {
 		const struct context_file *file;
 		const struct arrived *arrived;
 		const struct copy_source *source;
 	};
-	uint32_t match;       /* which source brought it: later ones win */
-	uint32_t mode, uid, gid;
-	uint32_t hard_link;   /* 1 + index of the item whose content it shares; 0: its own */
+	uint32_t anchor;      /* where it is in the image, and why */
+	uint16_t mode;
 	uint8_t kind;
 	uint8_t type;         /* enum entry_type */
+};
+
+/* A place in the image. A tree of a context has one: what is below its FOLDER is below PATH, under
+ * the names that it has in the context. */
+struct copy_anchor {
+	const char *path;                  /* a table path */
+	const struct context_file *folder; /* NULL: there is one item only */
+	uint32_t match;                    /* which source brought it: later ones win */
+};
+
+/* The path of one item after the other, in the same memory. */
+struct item_path {
+	char *text;
+	const struct context_file *folder; /* of the last one */
+	uint32_t anchor;
+	size_t size;                       /* of the part that FOLDER gives */
+};
+
+/* Items as entries. */
+struct item_reader {
+	const struct selection *copy;
+	struct item_path path, link;
 };
 
 /* Where the files of one match are. */
@@ -93,12 +114,24 @@ struct selection {
 
 	struct copy_match *match;
 	size_t match_count, match_capacity;
+	uint32_t match_now;      /* the one that is under way */
+	struct copy_anchor *anchor;
+	size_t anchor_count, anchor_capacity;
 	struct copy_item *item;
 	size_t count, capacity;
+	size_t path_max;         /* the longest path of an item */
+	uint32_t *hard_link;     /* for each item 1 + the index of the one whose content it shares, 0:
+	                          * its own; NULL: all have their own */
 	struct arena *memory;
 };
 
 /* --- what is where it comes from: copy_source.c ----------------------------------------------- */
+
+static inline struct copy_match *copy_match_of(const struct selection *c,
+                                               const struct copy_item *item)
+{
+	return &c->match[c->anchor[item->anchor].match];
+}
 
 /* A file of a context or a stage. */
 struct place {
@@ -132,6 +165,13 @@ int copy_add_parents(struct selection *c, const char *path, bool inclusive, stru
 
 /* P goes to the table path PATH. */
 int copy_add_place(struct selection *c, const struct place *p, const char *path, struct error *e);
+
+/* What is below FOLDER goes below PATH; returns the anchor for copy_add_below, or -1 and E. */
+int64_t copy_add_anchor(struct selection *c, const char *path, const struct context_file *folder,
+                        struct error *e);
+/* P, a file of a context below ANCHOR's folder; its path in the image has PATH_SIZE bytes. */
+int copy_add_below(struct selection *c, const struct place *p, uint32_t anchor, size_t path_size,
+                   struct error *e);
 
 /* A here-document. */
 int copy_add_document(struct selection *c, const struct copy_source *source, struct error *e);
@@ -184,10 +224,21 @@ void copy_release_repositories(struct selection *c);
 /* Sorted, each path once, hard links found, and nothing in the way of anything in the image. */
 int copy_arrange(struct selection *c, struct error *e);
 
-/* An item for the match that is under way, with the --chown of the step; NULL and E. PATH is kept.
- */
+/* An item for the match that is under way; NULL and E. PATH is kept. */
 struct copy_item *copy_add_item(struct selection *c, const char *path, enum item_kind kind,
                                 enum entry_type type, struct error *e);
 
-/* ITEM as it will be in the layer; its strings are lent. */
-void copy_entry(const struct selection *c, const struct copy_item *item, struct entry *entry);
+/* --- items as entries: copy_item.c ------------------------------------------------------------ */
+
+/* To be begun when all items are there. */
+int item_path_begin(struct item_path *p, const struct selection *c, struct error *e);
+void item_path_release(struct item_path *p);
+
+/* Where ITEM will be in the image, lent until P is used again. */
+const char *item_path(struct item_path *p, const struct selection *c, const struct copy_item *item);
+
+int item_reader_begin(struct item_reader *r, const struct selection *c, struct error *e);
+void item_reader_release(struct item_reader *r);
+
+/* ITEM as it will be in the layer; its strings are lent until R is used again. */
+void copy_entry(struct item_reader *r, const struct copy_item *item, struct entry *entry);

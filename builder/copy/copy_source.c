@@ -177,6 +177,7 @@ struct tree {
 	struct selection *copy;
 	const char *target;
 	const char *prefix;            /* put before paths for the rules; "" */
+	int64_t anchor;                /* of the folder of a context that is walked; -1: none */
 	const struct ignore *includes; /* take only what these match; NULL: everything */
 	struct pending *pending;       /* around the current path, outermost first */
 	size_t count, capacity;
@@ -204,7 +205,8 @@ static int push_pending(struct tree *t, const struct place *p, const char *path,
 	return t->pending[t->count++].path ? 0 : error_memory(e);
 }
 
-static int take(struct tree *t, const struct place *p, const char *path, struct error *e)
+/* P under a path of its own. */
+static int take_alone(struct tree *t, const struct place *p, const char *path, struct error *e)
 {
 	const char *target = copy_join(t->copy, t->target, path);
 
@@ -214,11 +216,21 @@ static int take(struct tree *t, const struct place *p, const char *path, struct 
 	return copy_add_place(t->copy, p, target, e);
 }
 
+/* P, met on the walk. */
+static int take(struct tree *t, const struct place *p, const char *path, struct error *e)
+{
+	if (t->anchor < 0)
+		return take_alone(t, p, path, e);
+	t->taken = true;
+	return copy_add_below(t->copy, p, (uint32_t)t->anchor, strlen(t->target) + 1 + strlen(path),
+	                      e);
+}
+
 /* The folders around what is about to be taken. */
 static int take_pending(struct tree *t, struct error *e)
 {
 	for (size_t i = 0; i < t->count; i++)
-		if (take(t, &t->pending[i].place, t->pending[i].path, e) < 0)
+		if (take_alone(t, &t->pending[i].place, t->pending[i].path, e) < 0)
 			return -1;
 	drop_pending(t, 0);
 	return 0;
@@ -265,11 +277,31 @@ static void tree_release(struct tree *t)
 	free(t->pending);
 }
 
+/* What is below DIR, which goes to PATH below the target. */
+static int walk_tree(struct tree *t, const struct place *dir, const char *path, struct error *e)
+{
+	const char *at = *path ? copy_join(t->copy, t->target, path) : t->target;
+	int result;
+
+	if (!at)
+		return error_memory(e);
+	if (dir->file) {
+		t->anchor = copy_add_anchor(t->copy, at, dir->file, e);
+		if (t->anchor < 0)
+			return -1;
+	}
+	t->prefix = path;
+	result = origin_walk(t->copy, dir, true, visit_tree, t, e);
+	t->prefix = "";
+	t->anchor = -1;
+	return result;
+}
+
 int copy_take_folder(struct selection *c, const struct place *dir, const char *target,
                      struct error *e)
 {
-	struct tree t = { .copy = c, .target = target, .prefix = "" };
-	int result = origin_walk(c, dir, true, visit_tree, &t, e);
+	struct tree t = { .copy = c, .target = target, .prefix = "", .anchor = -1 };
+	int result = walk_tree(&t, dir, "", e);
 
 	tree_release(&t);
 	return result;
@@ -459,13 +491,11 @@ static int take_with_parents(struct selection *c, struct tree *t, const char *ba
 		return there < 0 || t->includes ? there : copy_missing(c, whole, e);
 	if (lead_to(c, t, base, path, e) < 0)
 		return -1;
-	t->prefix = "";
 	if (*path)
 		result = visit_tree(t, &p, path, e);
 	if (result != 0 || p.entry.type != ENTRY_DIR)
 		return result < 0 ? -1 : 0;
-	t->prefix = path;
-	return origin_walk(c, &p, true, visit_tree, t, e);
+	return walk_tree(t, &p, path, e);
 }
 
 /* "a/b/./c/d": the folders from the pivot on are recreated. */
@@ -476,7 +506,7 @@ static int take_parents(struct selection *c, const char *text, struct error *e)
 	auto_free char *base = before ? path_clean(before) : NULL;
 	auto_free char *rest = path_clean(pivot ? pivot + 3 : text);
 	const char *pattern = rest ? rest + 1 : NULL;
-	struct tree t = { .copy = c, .target = c->destination, .prefix = "" };
+	struct tree t = { .copy = c, .target = c->destination, .prefix = "", .anchor = -1 };
 	struct ignore *includes = NULL;
 	struct syntax_error wrong;
 	int result;

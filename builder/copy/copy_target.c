@@ -130,12 +130,30 @@ int copy_next_match(struct selection *c, struct context *context, struct stack *
 		c->match = grown;
 		c->match_capacity = capacity;
 	}
+	c->match_now = (uint32_t)c->match_count;
 	c->match[c->match_count++] = (struct copy_match){ context, stack, false };
 	return 0;
 }
 
-struct copy_item *copy_add_item(struct selection *c, const char *path, enum item_kind kind,
-                                enum entry_type type, struct error *e)
+int64_t copy_add_anchor(struct selection *c, const char *path, const struct context_file *folder,
+                        struct error *e)
+{
+	if (c->anchor_count == c->anchor_capacity) {
+		size_t capacity = c->anchor_capacity ? 2 * c->anchor_capacity : 64;
+		struct copy_anchor *grown = reallocarray(c->anchor, capacity, sizeof *grown);
+
+		if (!grown)
+			return error_memory(e);
+		c->anchor = grown;
+		c->anchor_capacity = capacity;
+	}
+	c->anchor[c->anchor_count] = (struct copy_anchor){ path, folder, c->match_now };
+	return (int64_t)c->anchor_count++;
+}
+
+/* An item whose path has PATH_SIZE bytes. */
+static struct copy_item *add_item(struct selection *c, uint32_t anchor, size_t path_size,
+                                  enum item_kind kind, enum entry_type type, struct error *e)
 {
 	struct copy_item *item;
 
@@ -150,16 +168,23 @@ struct copy_item *copy_add_item(struct selection *c, const char *path, enum item
 		c->item = grown;
 		c->capacity = capacity;
 	}
+	if (path_size > c->path_max)
+		c->path_max = path_size;
 	item = &c->item[c->count++];
 	*item = (struct copy_item){
-		.path = path,
-		.match = (uint32_t)c->match_count - 1,
-		.uid = c->uid,
-		.gid = c->gid,
+		.anchor = anchor,
 		.kind = (uint8_t)kind,
 		.type = (uint8_t)type,
 	};
 	return item;
+}
+
+struct copy_item *copy_add_item(struct selection *c, const char *path, enum item_kind kind,
+                                enum entry_type type, struct error *e)
+{
+	int64_t anchor = copy_add_anchor(c, path, NULL, e);
+
+	return anchor < 0 ? NULL : add_item(c, (uint32_t)anchor, strlen(path), kind, type, e);
 }
 
 static int add_parent(struct selection *c, const char *path, struct error *e)
@@ -169,7 +194,7 @@ static int add_parent(struct selection *c, const char *path, struct error *e)
 	if (!item)
 		return -1;
 	/* A mode in letters has nothing to change here: there is no file that it starts from. */
-	item->mode = c->chmod.octal ? c->chmod.bits : 0755;
+	item->mode = (uint16_t)(c->chmod.octal ? c->chmod.bits : 0755);
 	return 0;
 }
 
@@ -201,6 +226,26 @@ int copy_add_parents(struct selection *c, const char *path, bool inclusive, stru
 	}
 }
 
+static uint16_t mode_of(const struct selection *c, const struct entry *entry)
+{
+	return (uint16_t)(entry->type == ENTRY_SYMLINK
+	                          ? entry->mode
+	                          : copy_mode_apply(&c->chmod, entry->mode,
+	                                            entry->type == ENTRY_DIR));
+}
+
+int copy_add_below(struct selection *c, const struct place *p, uint32_t anchor, size_t path_size,
+                   struct error *e)
+{
+	struct copy_item *item = add_item(c, anchor, path_size, ITEM_CONTEXT, p->entry.type, e);
+
+	if (!item)
+		return -1;
+	item->mode = mode_of(c, &p->entry);
+	item->file = p->file;
+	return 0;
+}
+
 int copy_add_place(struct selection *c, const struct place *p, const char *path, struct error *e)
 {
 	struct copy_item *item;
@@ -209,13 +254,7 @@ int copy_add_place(struct selection *c, const struct place *p, const char *path,
 	item = copy_add_item(c, path, p->file ? ITEM_CONTEXT : ITEM_ARRIVED, p->entry.type, e);
 	if (!item)
 		return -1;
-	item->mode = p->entry.mode;
-	if (p->entry.type != ENTRY_SYMLINK)
-		item->mode = copy_mode_apply(&c->chmod, p->entry.mode, p->entry.type == ENTRY_DIR);
-	if (!c->has_owner) {
-		item->uid = p->entry.uid;
-		item->gid = p->entry.gid;
-	}
+	item->mode = mode_of(c, &p->entry);
 	if (p->file) {
 		item->file = p->file;
 		return 0;
@@ -236,7 +275,7 @@ int copy_add_document(struct selection *c, const struct copy_source *source, str
 	if (!item)
 		return -1;
 	item->source = source;
-	item->mode = copy_mode_apply(&c->chmod, 0644, false);
+	item->mode = (uint16_t)copy_mode_apply(&c->chmod, 0644, false);
 	return 0;
 }
 
