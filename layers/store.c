@@ -20,7 +20,7 @@ static const char *const rooms[STORE_ROOMS] = {
 	[STORE_STEPS] = "steps",        [STORE_IMAGES] = "images",     [STORE_CONTEXTS] = "contexts",
 	[STORE_BASES] = "bases",
 	[STORE_MOUNTS] = "mounts",      [STORE_LOCKS] = "locks",
-	[STORE_PACKED] = "packed",
+	[STORE_PACKED] = "packed",      [STORE_SEARCHED] = "searched",
 };
 
 const char *store_room_name(enum store_room room)

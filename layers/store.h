@@ -8,6 +8,7 @@
  *     images/HEX         names of images, by the digest of the name
  *     bases/HEX          what names at registries stood for, by the digest of name and platform
  *     contexts/HEX       digests of context files, by the digest of the context's path
+ *     searched/HEX       which secrets a layer was searched for, as salted digests, by diff_id
  *     mounts/HEX         cache mounts, by the digest of their id
  *     locks/HEX          flock files; freed by the kernel when a process dies
  *     users              locked by every process that has the store open
@@ -37,6 +38,7 @@ enum store_room {
 	STORE_IMAGES,
 	STORE_BASES,
 	STORE_CONTEXTS,
+	STORE_SEARCHED,
 	STORE_MOUNTS,
 	STORE_LOCKS,
 	STORE_ROOMS

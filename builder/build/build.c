@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "builder/build/assemble.h"
+#include "builder/build/leaks.h"
 #include "builder/sandbox/sandbox.h"
 #include "builder/build/task.h"
 #include "layers/scope.h"
@@ -300,6 +301,9 @@ static int begin(struct graph *g, const struct build_options *options, struct er
 	b->options = options;
 	b->plan = options->plan;
 	b->store = options->store;
+	b->secret_used = calloc(options->secret_count + 1, sizeof *b->secret_used);
+	if (!b->secret_used)
+		return error_memory(e);
 	b->cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (b->cancel < 0)
 		return error_errno(e, "eventfd");
@@ -332,6 +336,7 @@ static void end(struct graph *g)
 	}
 	free(b->line);
 	free(g->ready);
+	free(b->secret_used);
 	sandbox_close(b->sandbox);
 	shelf_free(b->shelf);
 	cancel_fd = -1;
@@ -362,6 +367,11 @@ int build_perform(const struct build_options *options, struct image *image,
 	}
 	if (result == 0)
 		result = assemble_image(&g.building, image, &failure->error);
+	if (result == 0) {
+		result = leaks_search(&g.building, image, &failure->step, &failure->error);
+		if (result < 0)
+			image_release(image);
+	}
 	end(&g);
 	return result;
 }

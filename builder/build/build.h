@@ -57,6 +57,7 @@ struct build_options {
 	unsigned run_retries;          /* more tries at a RUN that failed */
 	int64_t run_timeout_ms;        /* for each of them; 0: none */
 	int64_t run_idle_timeout_ms;   /* without a word; 0: none */
+	bool allow_secret_leak;        /* do not search the image for secrets */
 	const struct mask *mask;       /* the secrets, hidden in what is shown */
 	unsigned jobs;                 /* 0: as many as the machine deserves */
 	const char *cache_mount_namespace;

@@ -21,8 +21,10 @@
 const struct build_secret *find_secret(const struct building *b, const char *id)
 {
 	for (size_t i = 0; id && i < b->options->secret_count; i++)
-		if (strcmp(b->options->secret[i].id, id) == 0)
+		if (strcmp(b->options->secret[i].id, id) == 0) {
+			b->secret_used[i] = true;
 			return &b->options->secret[i];
+		}
 	return NULL;
 }
 
@@ -109,6 +111,8 @@ int mount_prepare(struct building *b, struct task *t, const struct run_mount *rm
 		key_add(key, "mount source", mount->source);
 	if (mount->type == MOUNT_TMPFS)
 		key_add_number(key, "mount size", mount->size);
+	if (mount->type == MOUNT_SECRET)
+		find_secret(b, mount->id); /* a step that is in the cache uses it, too */
 	if (mount->type == MOUNT_SECRET || mount->type == MOUNT_SSH) {
 		key_add_number(key, "mount mode", mount->mode);
 		key_add_number(key, "mount uid", mount->uid);

@@ -33,5 +33,6 @@ int mount_open(struct building *b, struct task *t, const struct run_mount *m,
                struct mounting *mounting, struct sandbox_mount *out, struct error *e);
 void mounting_release(struct mounting *mounting);
 
+/* The secret ID, which is used from now on; NULL when it was not given. */
 const struct build_secret *find_secret(const struct building *b, const char *id);
 const struct build_ssh *find_ssh(const struct building *b, const char *id);

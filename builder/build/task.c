@@ -227,8 +227,10 @@ static const char *secret_text(void *context, const char *id)
 	const struct building *b = context;
 
 	for (size_t i = 0; i < b->options->secret_count; i++)
-		if (strcmp(b->options->secret[i].id, id) == 0)
+		if (strcmp(b->options->secret[i].id, id) == 0) {
+			b->secret_used[i] = true;
 			return b->options->secret[i].value;
+		}
 	return NULL;
 }
 

@@ -45,6 +45,7 @@ struct building {
 	struct line *line;      /* one per stage of the plan */
 	struct sandbox *sandbox;
 	struct tree_rules trees;
+	_Atomic bool *secret_used; /* of each of the options' secrets */
 	int cancel;             /* readable when all is to end */
 };
 

@@ -432,7 +432,7 @@ static int read_all(struct build_flags *flags, struct error *e)
 	flags->context = o->arguments[0];
 	flags->file = options_value(o, "file");
 	flags->pull = options_switch(o, "pull", false);
-	flags->allow_secret_leak = options_switch(o, "allow-secret-leak", false);
+	flags->build.allow_secret_leak = options_switch(o, "allow-secret-leak", false);
 	flags->plan.target = options_value(o, "target");
 	flags->plan.no_cache = options_switch(o, "no-cache", false);
 	flags->build.hostname = options_value(o, "hostname");

@@ -218,7 +218,8 @@ static int sweep_room(struct collection *c, enum store_room room, struct error *
 static int run(struct collection *c, struct error *e)
 {
 	static const enum store_room roots[] = { STORE_IMAGES, STORE_STEPS, STORE_BASES };
-	static const enum store_room swept[] = { STORE_TREES, STORE_TABLES, STORE_BLOBS };
+	static const enum store_room swept[] = { STORE_TREES, STORE_SEARCHED, STORE_TABLES,
+		                                 STORE_BLOBS };
 
 	for (size_t i = 0; i < sizeof roots / sizeof *roots; i++)
 		if (mark_room(c, roots[i], e) < 0)
