@@ -274,6 +274,14 @@ static int visit_symlink(struct walk *w, int dir, const char *name, struct entry
 	return find_owner_below(w, entry, e) < 0 ? -1 : put(w, entry, -1, e);
 }
 
+/* Two directories, but for their times. */
+static bool look_alike(const struct entry *a, const struct entry *b)
+{
+	return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid &&
+	       a->xattrs_size == b->xattrs_size &&
+	       (a->xattrs_size == 0 || memcmp(a->xattrs, b->xattrs, a->xattrs_size) == 0);
+}
+
 /* Is there a directory below, and is it the same as ENTRY? */
 static int compare_below(struct walk *w, const struct entry *entry, bool *is_dir, bool *same,
                          struct error *e)
@@ -283,9 +291,7 @@ static int compare_below(struct walk *w, const struct entry *entry, bool *is_dir
 	const struct entry *b = &found.entry;
 
 	*is_dir = result > 0 && (b->type == ENTRY_DIR || b->type == ENTRY_OPAQUE);
-	*same = *is_dir && b->mode == entry->mode && b->uid == entry->uid && b->gid == entry->gid &&
-	        b->mtime == entry->mtime && b->xattrs_size == entry->xattrs_size &&
-	        (b->xattrs_size == 0 || memcmp(b->xattrs, entry->xattrs, b->xattrs_size) == 0);
+	*same = *is_dir && b->mtime == entry->mtime && look_alike(entry, b);
 	return result < 0 ? -1 : 0;
 }
 
@@ -415,6 +421,27 @@ static int visit(struct walk *w, const char *name, struct error *e)
 	return find_owner_below(w, &entry, e) < 0 ? -1 : put(w, &entry, -1, e);
 }
 
+/* The root's time changes with every name in it, which alone is no reason to write it down. */
+static int visit_root(struct walk *w, struct level *root, const struct stat *st, struct error *e)
+{
+	struct found below = { .entry = { .mode = 0755 } };
+
+	w->path = strdup("");
+	if (!w->path)
+		return error_memory(e);
+	w->path_capacity = 1;
+	root->entry = entry_of(w, st);
+	if (find_owner(w, root->fd, &root->entry, e) < 0 ||
+	    xattr_read(root->fd, "/", &root->xattrs, &root->entry.xattrs_size, e) < 0)
+		return -1;
+	root->entry.xattrs = root->xattrs;
+	if (w->below && stack_lookup(w->below, "", &below, e) < 0)
+		return -1;
+	if (!look_alike(&root->entry, &below.entry) && layer_add(w->layer, &root->entry, NULL, e) < 0)
+		return -1;
+	return names_read(&root->names, root->fd, "/", e);
+}
+
 static int begin(struct walk *w, int upper, struct error *e)
 {
 	struct level root = { .fd = -1, .written = true };
@@ -425,7 +452,7 @@ static int begin(struct walk *w, int upper, struct error *e)
 		return error_errno(e, "open the upper folder");
 	root.device = st.st_dev;
 	root.inode = st.st_ino;
-	if (names_read(&root.names, root.fd, "/", e) < 0 || push(w, &root, e) < 0) {
+	if (visit_root(w, &root, &st, e) < 0 || push(w, &root, e) < 0) {
 		level_release(&root);
 		return -1;
 	}

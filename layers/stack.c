@@ -173,30 +173,55 @@ int stack_fetch_all(struct stack *st, struct error *e)
 	return stack_make_ready(st, e);
 }
 
+size_t stack_floor(const struct stack *st)
+{
+	struct entry first;
+
+	for (size_t i = st->count; i-- > 0;) {
+		if (table_count(st->tables[i]) == 0)
+			continue;
+		table_get(st->tables[i], 0, &first);
+		if (!*first.path && first.type == ENTRY_OPAQUE)
+			return i;
+	}
+	return 0;
+}
+
 /* --- looking up ------------------------------------------------------------------------------- */
+
+/* The entry of PATH that shows in the layers up to *LAYER, which becomes its layer. 1, 0, or -1. */
+static int find_shown(const struct stack *st, const char *path, size_t *layer, struct entry *entry)
+{
+	for (size_t i = *layer + 1; i-- > 0;) {
+		ssize_t at = table_find(st->tables[i], path);
+		int hidden;
+
+		if (at >= 0) {
+			*layer = i;
+			table_get(st->tables[i], (size_t)at, entry);
+			return entry->type != ENTRY_WHITEOUT;
+		}
+		hidden = table_hides(st->tables[i], path);
+		if (hidden)
+			return hidden < 0 ? -1 : 0;
+	}
+	return 0;
+}
 
 int stack_follow_hardlink(struct stack *st, struct found *found, struct error *e)
 {
 	const char *path = found->entry.path;
 
+	found->named = found->layer;
 	for (int hops = 0; found->entry.type == ENTRY_HARDLINK; hops++) {
 		const char *link = found->entry.link;
-		size_t layer = found->layer;
-		ssize_t at = -1;
+		int shown = hops < HARDLINKS_MAX ? find_shown(st, link, &found->layer, &found->entry) : 0;
 
-		if (hops < HARDLINKS_MAX)
-			for (size_t i = layer + 1; at < 0 && i-- > 0;) {
-				at = table_find(st->tables[i], link);
-				layer = i;
-			}
-		if (at < 0)
-			return error_set(e, ERROR_CORRUPT, "/%s is a hard link to /%s, which no layer has",
+		if (shown < 0)
+			return error_memory(e);
+		if (shown == 0)
+			return error_set(e, ERROR_CORRUPT, "/%s is a hard link to /%s, which is not there",
 			                 path, link);
-		table_get(st->tables[layer], (size_t)at, &found->entry);
-		if (found->entry.type == ENTRY_WHITEOUT)
-			return error_set(e, ERROR_CORRUPT, "/%s is a hard link to /%s, which is deleted", path,
-			                 link);
-		found->layer = layer;
 	}
 	found->entry.path = path;
 	return 0;
@@ -204,7 +229,7 @@ int stack_follow_hardlink(struct stack *st, struct found *found, struct error *e
 
 static void implicit_directory(struct found *found, const char *path)
 {
-	found->entry = (struct entry){ .path = path, .type = ENTRY_DIR, .mode = 0755 };
+	*found = (struct found){ .entry = { .path = path, .type = ENTRY_DIR, .mode = 0755 } };
 }
 
 /* Ask the layers ABOVE (topmost first), which are those that show below PATH's parent, for PATH.
@@ -243,9 +268,9 @@ static int probe(struct stack *st, const char *path, const size_t *above, size_t
 	}
 	if (is_there && found->entry.type == ENTRY_OPAQUE)
 		found->entry.type = ENTRY_DIR;
-	if (is_there && found->entry.type == ENTRY_HARDLINK && stack_follow_hardlink(st, found, e) < 0)
-		return -1;
-	return is_there || is_implicit;
+	if (!is_there && !is_implicit)
+		return 0;
+	return stack_follow_hardlink(st, found, e) < 0 ? -1 : 1;
 }
 
 static size_t bucket_of(const char *path)

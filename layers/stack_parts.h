@@ -20,5 +20,6 @@ const struct folder *stack_folder(struct stack *st, const char *path, struct err
 int stack_make_ready(struct stack *st, struct error *e);
 const struct table *stack_table(const struct stack *st, size_t i);
 
-/* Answer a hard link with the entry that it shares. The first name may be in a layer below. */
+/* Note where FOUND is named, and answer a hard link with the entry that it shares. The first name
+ * may be in a layer below. */
 int stack_follow_hardlink(struct stack *st, struct found *found, struct error *e);

@@ -204,9 +204,7 @@ static int take_path(struct walk *w, struct found *found, struct error *e)
 	/* A file under a directory that only its content implies is not seen. */
 	if (found->entry.type != ENTRY_DIR && is_implied_above(w, path, found->layer))
 		return HIDDEN;
-	if (found->entry.type == ENTRY_HARDLINK && stack_follow_hardlink(w->stack, found, e) < 0)
-		return -1;
-	return SHOWN;
+	return stack_follow_hardlink(w->stack, found, e) < 0 ? -1 : SHOWN;
 }
 
 static int begin(struct walk *w, struct error *e)

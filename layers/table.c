@@ -329,3 +329,26 @@ ssize_t table_find(const struct table *t, const char *path)
 	table_get(t, i, &entry);
 	return strcmp(entry.path, path) == 0 ? (ssize_t)i : -1;
 }
+
+int table_hides(const struct table *t, const char *path)
+{
+	auto_free char *above = strdup(path);
+	struct entry entry;
+	ssize_t i;
+
+	if (!above)
+		return -1;
+	for (;;) {
+		char *slash = strrchr(above, '/');
+
+		i = table_find(t, above);
+		if (i >= 0)
+			table_get(t, (size_t)i, &entry);
+		if (i >= 0 && entry.type != ENTRY_DIR &&
+		    (entry.type != ENTRY_OPAQUE || strcmp(above, path) != 0))
+			return 1;
+		if (!*above)
+			return 0;
+		*(slash ? slash : above) = '\0';
+	}
+}

@@ -95,5 +95,9 @@ void table_get(const struct table *t, size_t i, struct entry *entry);
 /* The index of PATH's entry, or -1. */
 ssize_t table_find(const struct table *t, const char *path);
 
+/* Does the layer hide what lower layers have at PATH: by anything but a directory there or above, or
+ * by an opaque one above? 1, 0, or -1 when memory is out. */
+int table_hides(const struct table *t, const char *path);
+
 /* The index of the first entry that is not before PATH; table_count when all are. */
 size_t table_lower_bound(const struct table *t, const char *path);

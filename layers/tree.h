@@ -39,7 +39,7 @@ int tree_make(struct store *s, const struct layer *layer, struct stack *stack, s
 /* Write what changed in UPPER, an overlay's upper folder over the layers BELOW, to W: new and
  * changed entries, whiteouts, opaque directories; hard links among changed files. A directory of
  * BELOW that is there with the same mode, owner, xattrs and mtime is left out unless something
- * below it changed; the root is left out always.
+ * below it changed; the root is left out whatever its mtime.
  * With EPOCH >= 0 later times become EPOCH. Sockets are left out; files named .wh.* are refused;
  * overlay's own xattrs never leave; file capabilities become version 2 (H106). Without owners,
  * those that are noted count, and what has none is MAKER's and gets a note. */

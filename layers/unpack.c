@@ -133,24 +133,6 @@ static const char *go_beside(struct unpack *u, const char *path, struct error *e
 
 /* --- metadata ----------------------------------------------------------------------------------- */
 
-/* Attributes that this file system does not take are left out, except capabilities: a program
- * without them would fail later, and nobody would know why (H105). Who may not change owners may
- * not give capabilities either, and has been told. */
-static int set_xattrs(const struct unpack *u, int fd, const struct entry *entry, struct error *e)
-{
-	struct xattr x = { .name = NULL };
-
-	while (xattr_next(entry, &x)) {
-		bool needed = strncmp(x.name, "user.", 5) != 0 && u->rules->keep_owners;
-
-		if (!xattr_is_kept(x.name) || fsetxattr(fd, x.name, x.value, x.size, 0) == 0)
-			continue;
-		if (needed || (errno != ENOTSUP && errno != EPERM))
-			return error_errno(e, "unpack %s: attribute %s", entry->path, x.name);
-	}
-	return 0;
-}
-
 /* In this order: changing the owner takes setuid and capabilities away (H098, H107). */
 static int set_metadata(const struct unpack *u, int fd, const struct entry *entry, struct error *e)
 {
@@ -159,8 +141,8 @@ static int set_metadata(const struct unpack *u, int fd, const struct entry *entr
 
 	if (owner_set(fd, &owner, u->rules->keep_owners) < 0)
 		return error_errno(e, "unpack %s: owner %u:%u", entry->path, entry->uid, entry->gid);
-	if (set_xattrs(u, fd, entry, e) < 0)
-		return -1;
+	if (xattr_write(fd, entry, u->rules->keep_owners, e) < 0)
+		return error_context(e, "unpack %s", entry->path);
 	if (fchmod(fd, entry->mode) < 0 || futimens(fd, times) < 0)
 		return unpack_failed(e, entry->path);
 	return 0;
@@ -448,8 +430,11 @@ static int copy_up(struct unpack *u, const struct entry *entry, struct error *e)
 	struct found found;
 	struct content content;
 	struct entry copy;
-	int result = u->under ? stack_lookup(u->under, entry->link, &found, e) : 0;
+	int hidden = table_hides(u->table, entry->link);
+	int result = u->under && hidden == 0 ? stack_lookup(u->under, entry->link, &found, e) : 0;
 
+	if (hidden < 0)
+		return error_memory(e);
 	if (result < 0)
 		return -1;
 	if (result == 0 || found.entry.type != ENTRY_FILE)
@@ -482,6 +467,17 @@ static int make_link(struct unpack *u, const struct entry *entry, struct error *
 	return errno == ENOENT && !u->rules->make_devices ? 0 : unpack_failed(e, entry->path);
 }
 
+/* Does the layer itself have the file PATH? */
+static bool is_own(const struct table *t, const char *path)
+{
+	ssize_t at = table_find(t, path);
+	struct entry entry;
+
+	if (at >= 0)
+		table_get(t, (size_t)at, &entry);
+	return at >= 0 && entry.type != ENTRY_WHITEOUT;
+}
+
 static int make_links(struct unpack *u, struct error *e)
 {
 	struct entry entry;
@@ -492,7 +488,7 @@ static int make_links(struct unpack *u, struct error *e)
 			continue;
 		if (!entry.link)
 			return error_set(e, ERROR_CORRUPT, "unpack %s: the table is damaged", entry.path);
-		if ((table_find(u->table, entry.link) < 0 ? copy_up : make_link)(u, &entry, e) < 0)
+		if ((is_own(u->table, entry.link) ? make_link : copy_up)(u, &entry, e) < 0)
 			return -1;
 	}
 	return 0;

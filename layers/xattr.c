@@ -164,6 +164,21 @@ int xattr_read(int fd, const char *what, void **bytes, uint32_t *size, struct er
 	return result;
 }
 
+int xattr_write(int fd, const struct entry *entry, bool all, struct error *e)
+{
+	struct xattr x = { .name = NULL };
+
+	while (xattr_next(entry, &x)) {
+		bool needed = all && strncmp(x.name, "user.", 5) != 0;
+
+		if (!xattr_is_kept(x.name) || fsetxattr(fd, x.name, x.value, x.size, 0) == 0)
+			continue;
+		if (needed || (errno != ENOTSUP && errno != EPERM))
+			return error_errno(e, "attribute %s", x.name);
+	}
+	return 0;
+}
+
 int xattr_read_overlay(int fd, bool user_xattrs, const char *what, struct xattr_overlay *overlay,
                        struct error *e)
 {

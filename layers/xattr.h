@@ -34,6 +34,11 @@ int xattr_pack(struct xattr *x, size_t count, void **bytes, uint32_t *size, stru
 /* The kept attributes of an open file (not O_PATH), packed. WHAT names it in errors. */
 int xattr_read(int fd, const char *what, void **bytes, uint32_t *size, struct error *e);
 
+/* Give the open file FD what ENTRY has. What its file system does not take is left out, but a program
+ * without its capabilities would fail later, and nobody would know why (H105): with ALL that is an
+ * error. Who may not change owners may not give capabilities either, and has been told. */
+int xattr_write(int fd, const struct entry *entry, bool all, struct error *e);
+
 /* What overlayfs noted on a file of an upper folder, in trusted.overlay.* or user.overlay.*. */
 struct xattr_overlay {
 	bool opaque;   /* nothing of lower layers shows in this directory */

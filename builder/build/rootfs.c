@@ -8,16 +8,17 @@
 
 #include "layers/path.h"
 #include "layers/scope.h"
+#include "layers/xattr.h"
 
 #define PASSWD_SIZE_MAX (4 << 20)
 
 /* A layer that occurs twice (two RUN true) has one tree, and overlayfs wants a folder once: the
  * upper occurrence hides the lower one in any case. */
-static void list_lower(struct rootfs *root, size_t count)
+static void list_lower(struct rootfs *root, size_t floor, size_t count)
 {
 	size_t used = 0;
 
-	for (size_t i = count; i-- > 0;) {
+	for (size_t i = count; i-- > floor;) {
 		bool listed = false;
 
 		for (size_t k = 0; k < used && !listed; k++)
@@ -66,7 +67,8 @@ int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *
 	for (size_t i = 0; i < count; i++)
 		if (find_tree(b, root, i, &chain, e) < 0)
 			return -1;
-	list_lower(root, count);
+	/* overlayfs does not ask whether the root of a layer is opaque. */
+	list_lower(root, stack_floor(root->stack), count);
 	return 0;
 }
 
@@ -86,13 +88,13 @@ int rootfs_upper(struct building *b, struct stack *below, struct store_temp *t, 
 
 	if (fd < 0)
 		return -1;
-	if (stack_lookup(below, "", &root, e) <= 0) {
-		root.entry.mode = 0755;
-		root.entry.uid = root.entry.gid = 0;
-	}
+	if (stack_lookup(below, "", &root, e) < 0)
+		return -1;
 	owner = (struct owner){ root.entry.uid, root.entry.gid };
 	if (owner_set(fd, &owner, b->trees.keep_owners) < 0 || fchmod(fd, root.entry.mode) < 0)
 		return error_errno(e, "%s/tmp", store_path(b->store));
+	if (xattr_write(fd, &root.entry, b->trees.keep_owners, e) < 0)
+		return error_context(e, "/");
 	return take_fd(&fd);
 }
 
@@ -109,8 +111,7 @@ static int read_from_trees(int store, const struct rootfs *root, const char *pat
 	*text = NULL;
 	if (there <= 0)
 		return there;
-	tree = openat(store, root->tree[found.layer],
-	              O_PATH | O_DIRECTORY | O_CLOEXEC);
+	tree = openat(store, root->tree[found.named], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (tree < 0)
 		return error_errno(e, "the tree that has %s", path);
 	*text = path_read(tree, resolved, PASSWD_SIZE_MAX, NULL, e);

@@ -16,7 +16,7 @@ int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *
 void rootfs_release(struct rootfs *root);
 
 /* A new upper directory, T, to be laid on BELOW: it is what "/" looks like in the merged view, so
- * it has the mode and owner of "/". Returns a descriptor of it. */
+ * it has the mode, owner and attributes of "/". Returns a descriptor of it. */
 int rootfs_upper(struct building *b, struct stack *below, struct store_temp *t, struct error *e);
 
 /* Who SPEC (USER's value) is, by the image's own files. STORE is the store's folder. */

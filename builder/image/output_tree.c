@@ -262,10 +262,26 @@ static int tar_entry(void *context, const struct found *found, struct error *e)
 	return tar_file_add(to->tar, &entry, &content, e);
 }
 
+/* The root itself, when it is not what everybody takes it for. */
+static int tar_root(const struct tar_output *to, struct error *e)
+{
+	struct found root;
+
+	if (stack_lookup(to->stack, "", &root, e) < 0)
+		return -1;
+	if (*to->prefix || (root.entry.mode == 0755 && root.entry.uid == 0 && root.entry.gid == 0 &&
+	                    root.entry.xattrs_size == 0))
+		return 0;
+	root.entry.path = ".";
+	return tar_entry((void *)to, &root, e);
+}
+
 int output_tar(struct stack *st, struct tar_file *t, const char *prefix, int64_t epoch,
                struct error *e)
 {
 	struct tar_output to = { st, t, prefix, epoch };
 
+	if (tar_root(&to, e) < 0)
+		return -1;
 	return stack_walk(st, "", true, tar_entry, &to, e);
 }

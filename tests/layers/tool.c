@@ -90,17 +90,13 @@ static int unpack_all(struct store *s, const struct layer *layers, size_t count,
 
 	if (!stack)
 		return -1;
-	/* A second time when all are where they stay. */
-	for (size_t i = 0; i < 2 * count; i++) {
-		if (i == count && store_flush(s, e) < 0)
+	for (size_t i = 0; i < count; i++) {
+		if (tree_make(s, &layers[i], stack, i, &rules, path, e) < 0)
 			return -1;
-		if (tree_make(s, &layers[i % count], stack, i % count, &rules, path, e) < 0)
-			return -1;
-		if (i >= count)
-			printf("%s/%s\n", store_path(s), path);
+		printf("%s/%s\n", store_path(s), path);
 	}
 	stack_free(stack);
-	return 0;
+	return store_flush(s, e);
 }
 
 static int changes(struct store *s, const char *upper, const struct layer *layers, size_t count,

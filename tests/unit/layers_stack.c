@@ -192,7 +192,7 @@ static void a_hard_link_is_the_file_that_it_shares(void **state)
 	assert_int_equal(found.entry.size, 7);
 	assert_int_equal(found.layer, 0);
 	assert_int_equal(stack_lookup(st, "lost", &found, &e), -1);
-	assert_string_equal(e.text, "/lost is a hard link to /nowhere, which no layer has");
+	assert_string_equal(e.text, "/lost is a hard link to /nowhere, which is not there");
 	stack_free(st);
 }
 
