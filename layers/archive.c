@@ -17,6 +17,13 @@
 /* The largest file of ext4. */
 #define FILE_SIZE_MAX (1LL << 44)
 
+/* More than the largest images and contexts have; each takes a hundred bytes of memory. */
+#define ENTRIES_MAX (1 << 22)
+
+/* Holes of sparse files cost nothing in an archive, but somebody has to hash them: 64 GiB in all, as
+ * an empty disk of a virtual machine may have. */
+#define HOLES_MAX (1LL << 36)
+
 /* Linux: 12 and 20 bits. */
 #define MAJOR_MAX 4095
 #define MINOR_MAX 1048575
@@ -37,6 +44,8 @@ struct archive {
 	int64_t left;              /* stored bytes of the entry that were not read yet */
 	size_t padding;            /* after them */
 	bool ended, marked;
+	unsigned entries;
+	int64_t holes;
 
 	struct pax pax;
 	char *long_name, *long_link;
@@ -327,7 +336,13 @@ static int begin_sparse(struct archive *a, bool old, struct error *e)
 		return -1;
 	if (a->real_size < 0 || a->real_size > FILE_SIZE_MAX)
 		return error_set(e, ERROR_CORRUPT, "a sparse file of a size that is none");
-	return sparse_check(&a->pax.sparse, a->real_size, a->left, e);
+	if (sparse_check(&a->pax.sparse, a->real_size, a->left, e) < 0)
+		return -1;
+	a->holes += a->real_size - a->left;
+	if (a->holes > HOLES_MAX)
+		return error_set(e, ERROR_CORRUPT, "sparse files of more than %lld GiB that are not there",
+		                 HOLES_MAX >> 30);
+	return 0;
 }
 
 /* --- entries ------------------------------------------------------------------------------------ */
@@ -419,6 +434,8 @@ static int take_entry(struct archive *a, int64_t start, struct entry *entry, str
 {
 	const struct tar_header *h = &a->block.header;
 
+	if (++a->entries > ENTRIES_MAX)
+		return error_set(e, ERROR_CORRUPT, "more than %d entries", ENTRIES_MAX);
 	*entry = (struct entry){ .path = a->pax.path };
 	if (a->pax.is_sparse && a->pax.real_name)
 		entry->path = a->pax.real_name;

@@ -7,12 +7,14 @@
 #include <sys/stat.h>
 
 #include "layers/path.h"
+#include "layers/reserve.h"
 #include "layers/scope.h"
 
 struct blob_writer {
 	struct store *store;
 	struct store_temp temp;
 	struct sha256 hash;
+	struct reserve reserve;
 	int64_t size;
 	int fd;
 };
@@ -37,7 +39,8 @@ struct blob_writer *blob_begin(struct store *s, struct error *e)
 
 int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, struct error *e)
 {
-	if (path_write_all(w->fd, data, size, e) < 0)
+	if (reserve_take(&w->reserve, w->fd, (int64_t)size, e) < 0 ||
+	    path_write_all(w->fd, data, size, e) < 0)
 		return error_context(e, "%s/tmp", store_path(w->store));
 	w->size += (int64_t)size;
 	return 0;
@@ -54,6 +57,8 @@ int blob_copy_unhashed(struct blob_writer *w, int fd, int64_t offset, int64_t si
 {
 	off_t from = offset;
 
+	if (reserve_take(&w->reserve, w->fd, size, e) < 0)
+		return error_context(e, "%s/tmp", store_path(w->store));
 	while (size > 0) {
 		ssize_t n = copy_file_range(fd, &from, w->fd, NULL, (size_t)size, 0);
 

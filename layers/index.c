@@ -14,12 +14,10 @@
 #include "layers/layer.h"
 #include "layers/readahead.h"
 #include "layers/record.h"
+#include "layers/reserve.h"
 #include "layers/scope.h"
 
 #define BUFFER_SIZE (128 << 10)
-
-/* Eight bytes of memory each; the largest images have a tenth of it. */
-#define ENTRIES_MAX (1 << 24)
 
 #define NAME_SIZE_MAX 255
 #define WHITEOUT ".wh."
@@ -198,6 +196,7 @@ static int take_whiteout(struct entry *entry, char *path, struct error *e)
 
 struct index {
 	FILE *file;            /* the records, in the order of the archive */
+	struct reserve reserve;
 	uint64_t size;
 	uint64_t *place;       /* of each record; later ones have larger places */
 	size_t count, capacity;
@@ -211,11 +210,7 @@ static int write_down(struct index *x, const struct entry *entry, struct error *
 
 	if (x->count == x->capacity) {
 		size_t capacity = x->capacity ? 2 * x->capacity : 256;
-		uint64_t *grown;
-
-		if (capacity > ENTRIES_MAX)
-			return error_set(e, ERROR_CORRUPT, "more than %d entries", ENTRIES_MAX);
-		grown = reallocarray(x->place, capacity, sizeof *grown);
+		uint64_t *grown = reallocarray(x->place, capacity, sizeof *grown);
 		if (!grown)
 			return error_memory(e);
 		x->place = grown;
@@ -226,7 +221,7 @@ static int write_down(struct index *x, const struct entry *entry, struct error *
 		return error_errno(e, "write an index");
 	x->place[x->count++] = x->size;
 	x->size += (uint64_t)written;
-	return 0;
+	return reserve_take(&x->reserve, fileno(x->file), written, e);
 }
 
 static int hash_content(struct archive *a, unsigned char *buffer, struct entry *entry,

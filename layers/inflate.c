@@ -14,6 +14,12 @@
 #define ZSTD_WINDOW_LOG_MAX 27
 #define XZ_MEMORY_MAX (128 << 20)
 
+/* What inflates to so much, and to so many times its size, was made to fill a disk or an afternoon. At
+ * its best gzip makes zeros a thousand times smaller; real files with little in them, images of
+ * disks, come to some dozens. */
+#define BOMB_SIZE (16LL << 30)
+#define BOMB_RATIO 200
+
 enum outcome { GOES_ON, ENDED, BROKEN };
 
 struct inflater {
@@ -25,6 +31,7 @@ struct inflater {
 	bool inside;  /* a stream has begun and not ended */
 	bool full;    /* the last call filled its buffer: there may be more without input */
 	bool one_ended;
+	int64_t taken, given; /* bytes in and out so far */
 	union {
 		z_stream z;
 		bz_stream bz;
@@ -241,6 +248,7 @@ ssize_t inflate_read(struct inflater *i, void *buffer, size_t size, struct error
 				return 0;
 			i->at = 0;
 			i->have = (size_t)n;
+			i->taken += n;
 		}
 		bool fresh = !i->inside;
 		enum outcome outcome = step(i, buffer, &left);
@@ -254,5 +262,9 @@ ssize_t inflate_read(struct inflater *i, void *buffer, size_t size, struct error
 		i->one_ended |= outcome == ENDED;
 		i->full = left == 0 && i->inside;
 	}
+	i->given += (int64_t)(wanted - left);
+	if (i->given > BOMB_SIZE && i->given / BOMB_RATIO > i->taken)
+		return error_set(e, ERROR_CORRUPT, "the %s stream inflates to more than %lld GiB and %d times "
+		                 "its size", compression_name(i->kind), BOMB_SIZE >> 30, BOMB_RATIO);
 	return (ssize_t)(wanted - left);
 }

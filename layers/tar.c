@@ -179,17 +179,23 @@ char *tar_records(const struct entry *entry, const char *name, size_t *size)
 bool tar_checksum_holds(const struct tar_header *h)
 {
 	const unsigned char *bytes = (const unsigned char *)h;
-	size_t from = offsetof(struct tar_header, checksum), to = from + sizeof h->checksum;
-	int64_t claimed, plain = 0, with_sign = 0;
+	unsigned sum = 0, high = 0;
+	int64_t claimed;
 
+	if (!tar_number(h->checksum, sizeof h->checksum, &claimed))
+		return false;
 	for (size_t i = 0; i < sizeof *h; i++) {
-		unsigned char byte = i >= from && i < to ? ' ' : bytes[i];
-
-		plain += byte;
-		with_sign += (signed char)byte;
+		sum += bytes[i];
+		high += bytes[i] >> 7;
 	}
-	return tar_number(h->checksum, sizeof h->checksum, &claimed) &&
-	       (claimed == plain || claimed == with_sign);
+	/* The field itself counts as blanks. */
+	for (size_t i = 0; i < sizeof h->checksum; i++) {
+		unsigned char byte = (unsigned char)h->checksum[i];
+
+		sum += ' ' - byte;
+		high -= byte >> 7;
+	}
+	return claimed == sum || claimed == (int64_t)sum - 256 * (int64_t)high;
 }
 
 /* Two's complement, the first bit being only a mark. */

@@ -7,8 +7,8 @@
 
 #include "layers/archive.h"
 #include "layers/blob.h"
-#include "layers/path.h"
 #include "layers/readahead.h"
+#include "layers/reserve.h"
 #include "layers/scope.h"
 
 #define COPY_SIZE (256 << 10)
@@ -145,6 +145,7 @@ static int copy_all(struct store *s, ssize_t (*from)(void *, void *, size_t, str
 {
 	auto_close int fd = unnamed_file(s, e);
 	auto_free char *buffer = malloc(COPY_SIZE);
+	struct reserve reserve = { 0 };
 	ssize_t n;
 
 	if (fd < 0)
@@ -152,9 +153,9 @@ static int copy_all(struct store *s, ssize_t (*from)(void *, void *, size_t, str
 	if (!buffer)
 		return error_memory(e);
 	while ((n = from(context, buffer, COPY_SIZE, e)) > 0)
-		if (path_write_all(fd, buffer, (size_t)n, e) < 0)
+		if (reserve_write(&reserve, fd, buffer, (size_t)n, e) < 0)
 			return error_context(e, "%s/tmp", store_path(s));
-	return n < 0 ? -1 : take_fd(&fd);
+	return n < 0 || reserve_end(fd, e) < 0 ? -1 : take_fd(&fd);
 }
 
 static ssize_t read_tarball(void *context, void *buffer, size_t size, struct error *e)

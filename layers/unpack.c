@@ -12,7 +12,7 @@
 
 #include "layers/archive.h"
 #include "layers/implied.h"
-#include "layers/path.h"
+#include "layers/reserve.h"
 #include "layers/scope.h"
 #include "layers/tarball.h"
 #include "layers/xattr.h"
@@ -30,6 +30,7 @@ struct unpack {
 	char **implied;   /* directories that no entry names, in the order they were made */
 	size_t implied_count, implied_capacity;
 	unsigned char *buffer;
+	struct reserve reserve;
 };
 
 static int unpack_failed(struct error *e, const char *path)
@@ -167,11 +168,6 @@ static int set_metadata_at(const struct unpack *u, const char *name, const struc
 
 /* --- contents ----------------------------------------------------------------------------------- */
 
-static bool is_zero(const unsigned char *bytes, size_t size)
-{
-	return size > 0 && bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
-}
-
 /* Where a content comes from: READ gives the next bytes. */
 struct source {
 	ssize_t (*read)(void *context, void *buffer, size_t size, struct error *e);
@@ -185,7 +181,6 @@ static int copy_content(struct unpack *u, int fd, const struct entry *entry,
 	int64_t left = entry->size;
 	struct sha256 hash;
 	struct digest found;
-	bool hole = false;
 
 	sha256_begin(&hash);
 	while (left > 0) {
@@ -198,15 +193,12 @@ static int copy_content(struct unpack *u, int fd, const struct entry *entry,
 			return error_set(e, ERROR_CORRUPT, "unpack %s: the layer is cut short", entry->path);
 		if (from->check)
 			sha256_add(&hash, u->buffer, (size_t)n);
-		hole = is_zero(u->buffer, (size_t)n);
-		if (hole && lseek(fd, n, SEEK_CUR) < 0)
-			return unpack_failed(e, entry->path);
-		if (!hole && path_write_all(fd, u->buffer, (size_t)n, e) < 0)
+		if (reserve_write(&u->reserve, fd, u->buffer, (size_t)n, e) < 0)
 			return error_context(e, "unpack %s", entry->path);
 		left -= n;
 	}
-	if (hole && ftruncate(fd, entry->size) < 0)
-		return unpack_failed(e, entry->path);
+	if (entry->size > 0 && reserve_end(fd, e) < 0)
+		return error_context(e, "unpack %s", entry->path);
 	sha256_end(&hash, &found);
 	if (from->check && !digest_equal(&found, &entry->digest))
 		return error_set(e, ERROR_CORRUPT, "unpack %s: the layer is damaged", entry->path);
@@ -224,7 +216,11 @@ static int make_file(struct unpack *u, const struct entry *entry, const struct s
 	fd = openat(u->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return unpack_failed(e, entry->path);
-	result = copy_content(u, fd, entry, from, e);
+	result = reserve_take(&u->reserve, fd, RESERVE_FILE, e);
+	if (result < 0)
+		error_context(e, "unpack %s", entry->path);
+	else
+		result = copy_content(u, fd, entry, from, e);
 	if (result == 0)
 		result = set_metadata(u, fd, entry, e);
 	if (close(fd) < 0 && result == 0)
@@ -373,6 +369,8 @@ static int make_node(struct unpack *u, const struct entry *entry, const char *op
 
 	if (!name)
 		return -1;
+	if (reserve_take(&u->reserve, u->root, RESERVE_FILE, e) < 0)
+		return error_context(e, "unpack %s", entry->path);
 	switch (entry->type) {
 	case ENTRY_DIR:
 	case ENTRY_OPAQUE:

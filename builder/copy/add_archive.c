@@ -14,6 +14,7 @@
 #include "builder/copy/copy_selection.h"
 #include "layers/archive.h"
 #include "layers/path.h"
+#include "layers/reserve.h"
 #include "layers/scope.h"
 
 #define LINKS_MAX 40 /* as the kernel */
@@ -113,6 +114,7 @@ struct unpacking {
 	size_t slots;
 	uint32_t number;
 	int64_t size;            /* of the spool */
+	struct reserve reserve;
 	char *buffer;
 };
 
@@ -348,7 +350,7 @@ static int spool_content(struct unpacking *u, struct entry *entry, struct error 
 
 	sha256_begin(&sha);
 	while ((n = archive_read(u->archive, u->buffer, BUFFER_SIZE, e)) > 0) {
-		if (path_write_all(u->copy->spool, u->buffer, (size_t)n, e) < 0)
+		if (reserve_write(&u->reserve, u->copy->spool, u->buffer, (size_t)n, e) < 0)
 			return error_context(e, "the store");
 		sha256_add(&sha, u->buffer, (size_t)n);
 		u->size += n;
@@ -493,7 +495,7 @@ static int unpack_all(struct unpacking *u, struct error *e)
 	while ((more = archive_next(u->archive, &entry, e)) > 0)
 		if (unpack_member(u, &entry, e) < 0)
 			return error_context(e, "%s: %s", u->name, entry.path);
-	if (more < 0)
+	if (more < 0 || reserve_end(u->copy->spool, e) < 0)
 		return error_context(e, "%s", u->name);
 	return add_members(u, e);
 }

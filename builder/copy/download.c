@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "builder/copy/disk_reserve.h"
 #include "builder/interrupt.h"
 #include "layers/blob.h"
 #include "layers/json.h"
@@ -85,7 +84,6 @@ static int remember(struct store *s, const char *name, const struct known *k, st
 
 struct transfer {
 	struct blob_writer *writer;
-	int64_t checked; /* for disk_reserve */
 	void (*moved)(void *context, int64_t done, int64_t total);
 	void *context;
 };
@@ -94,15 +92,11 @@ static int receive(void *context, const struct http_response *r, const void *dat
                    struct error *e)
 {
 	struct transfer *t = context;
-	int64_t done;
 
 	if (blob_write(t->writer, data, size, e) < 0)
 		return -1;
-	done = blob_written(t->writer);
-	if (disk_reserve(blob_writer_fd(t->writer), done, &t->checked, e) < 0)
-		return -1;
 	if (t->moved)
-		t->moved(t->context, done, r->content_length);
+		t->moved(t->context, blob_written(t->writer), r->content_length);
 	return 0;
 }
 
@@ -146,7 +140,6 @@ static int ask(struct http *h, struct store *s, struct http_request *q, struct t
 	int result;
 
 	t->writer = blob_begin(s, e);
-	t->checked = 0;
 	if (!t->writer)
 		return -1;
 	result = http_send(h, q, &r, e);

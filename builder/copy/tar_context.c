@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "builder/copy/disk_reserve.h"
 #include "layers/archive.h"
 #include "layers/path.h"
+#include "layers/reserve.h"
 #include "layers/scope.h"
 
 #define BUFFER_SIZE (256 << 10)
@@ -24,7 +24,7 @@ struct unpacking {
 	int root;
 	struct archive *archive;
 	char *buffer;
-	int64_t done, checked;
+	struct reserve reserve;
 	struct folder *folder;
 	size_t count, capacity;
 };
@@ -84,14 +84,10 @@ static int write_content(struct unpacking *u, int fd, struct error *e)
 {
 	ssize_t n;
 
-	while ((n = archive_read(u->archive, u->buffer, BUFFER_SIZE, e)) > 0) {
-		if (path_write_all(fd, u->buffer, (size_t)n, e) < 0)
+	while ((n = archive_read(u->archive, u->buffer, BUFFER_SIZE, e)) > 0)
+		if (reserve_write(&u->reserve, fd, u->buffer, (size_t)n, e) < 0)
 			return -1;
-		u->done += n;
-		if (disk_reserve(fd, u->done, &u->checked, e) < 0)
-			return -1;
-	}
-	return n < 0 ? -1 : 0;
+	return n < 0 ? -1 : reserve_end(fd, e);
 }
 
 static int make_file(struct unpacking *u, int dir, const char *name, mode_t mode, struct error *e)
@@ -189,6 +185,8 @@ static int unpack_member(struct unpacking *u, const struct entry *entry, struct 
 		return -1;
 	if (!*path && entry->type != ENTRY_DIR)
 		return error_set(e, ERROR_INPUT, "only a folder can stand for the context");
+	if (reserve_take(&u->reserve, u->root, RESERVE_FILE, e) < 0)
+		return -1;
 	dir = open_parent(u, path, &name, e);
 	if (dir < 0)
 		return -1;
@@ -259,7 +257,7 @@ int tar_context_spool(struct store *s, int fd, struct error *e)
 	auto_free char *buffer = malloc(BUFFER_SIZE);
 	struct store_temp temp;
 	auto_close int spool = buffer ? store_temp_file(s, &temp, e) : error_memory(e);
-	int64_t done = 0, checked = 0;
+	struct reserve reserve = { 0 };
 	ssize_t n;
 
 	if (spool < 0)
@@ -270,11 +268,9 @@ int tar_context_spool(struct store *s, int fd, struct error *e)
 			continue;
 		if (n < 0)
 			return error_errno(e, "read the context");
-		if (path_write_all(spool, buffer, (size_t)n, e) < 0)
-			return error_context(e, "the store");
-		done += n;
-		if (disk_reserve(spool, done, &checked, e) < 0)
-			return -1;
+		if (reserve_take(&reserve, spool, n, e) < 0 ||
+		    path_write_all(spool, buffer, (size_t)n, e) < 0)
+			return error_context(e, "the context");
 	}
 	if (lseek(spool, 0, SEEK_SET) < 0)
 		return error_errno(e, "read the context");

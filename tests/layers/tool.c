@@ -7,6 +7,7 @@
  *     tool STORE write UPPER            the same over nothing
  *     tool STORE again BLOB             unpacks a plain layer that the store has already
  *     tool STORE entries FILE           what archive_open finds in a file
+ *     tool STORE count FILE             how many
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -155,6 +156,23 @@ static int entries(const char *path, struct error *e)
 	return result;
 }
 
+static int count_entries(const char *path, struct error *e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct archive *a;
+	struct entry entry;
+	size_t count = 0;
+	int result = archive_open(fd, &a, e);
+
+	if (result <= 0)
+		return result;
+	while ((result = archive_next(a, &entry, e)) > 0)
+		count++;
+	printf("%zu\n", count);
+	archive_end(a);
+	return result;
+}
+
 static int again(struct store *s, const char *blob, struct error *e)
 {
 	struct layer layer = { .compression = COMPRESSION_NONE };
@@ -180,6 +198,8 @@ static int run(struct store *s, int argc, char **argv, struct error *e)
 
 	if (strcmp(what, "entries") == 0)
 		return entries(argv[3], e);
+	if (strcmp(what, "count") == 0)
+		return count_entries(argv[3], e);
 	if (strcmp(what, "again") == 0)
 		return again(s, argv[3], e);
 	for (size_t i = 0; i < count; i++) {

@@ -136,6 +136,39 @@ static void plain_bytes_pass(void **state)
 	assert_int_equal(compression_sniff(NULL, 0), COMPRESSION_NONE);
 }
 
+/* The same bytes again and again. */
+static ssize_t pull_endlessly(void *context, void *buffer, size_t size, struct error *e)
+{
+	const struct memory *m = context;
+	size_t n = 0;
+
+	(void)e;
+	for (; n + m->left <= size; n += m->left)
+		memcpy((char *)buffer + n, m->at, m->left);
+	return (ssize_t)n;
+}
+
+static void a_bomb_does_not_go_off(void **state)
+{
+	struct fixture *f = *state;
+	auto_free char *zeros = calloc(1, COMPRESS_BLOCK);
+	struct memory memory = { 0 };
+	int64_t total = 0;
+	ssize_t n;
+
+	memory.at = compress(f, zeros, COMPRESS_BLOCK, COMPRESSION_ZSTD, 1, &memory.left);
+	struct inflater *i = inflate_begin(COMPRESSION_ZSTD, pull_endlessly, &memory, &f->error);
+
+	while ((n = inflate_read(i, zeros, COMPRESS_BLOCK, &f->error)) > 0)
+		total += n;
+	inflate_end(i);
+	free((char *)memory.at);
+	assert_int_equal(n, -1);
+	assert_string_equal(f->error.text,
+	                    "the zstd stream inflates to more than 16 GiB and 200 times its size");
+	assert_int_equal(total, 16LL << 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +176,7 @@ int main(void)
 		with_store(sizes_around_a_block_come_back),
 		with_store(every_cut_and_every_flipped_byte_is_noticed),
 		with_store(plain_bytes_pass),
+		with_store(a_bomb_does_not_go_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
