@@ -51,7 +51,7 @@ file 'RUN --mount=type=secret,id=t,env=T echo ready && exec sleep 407\n'
 pid=$!
 check "while a RUN has a secret" wait_until grep -q ready "$work/log"
 check "... it is on no command line" no_process "$PATIENCE_T"
-kill -INT $pid
+kill $pid
 wait $pid
 file 'RUN --mount=type=secret,id=t,env=T head -c 700000 /dev/zero >/large && echo "$T" >>/large\n'
 check "a secret at the end of a large file" fails $secret
