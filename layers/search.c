@@ -36,7 +36,6 @@ static int search_names(struct search *s, struct error *e)
 		table_get(s->table, i, &entry);
 		for (size_t k = 0; k < s->count; k++)
 			if (has(entry.path, strlen(entry.path), &s->needle[k]) ||
-			    (entry.link && has(entry.link, strlen(entry.link), &s->needle[k])) ||
 			    has(entry.xattrs, entry.xattrs_size, &s->needle[k]))
 				return found(s, k, entry.path, true, e);
 	}

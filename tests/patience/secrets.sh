@@ -43,9 +43,9 @@ file 'ARG A\nENV B=$A\nRUN --mount=type=secret,id=t true\n'
 check "a secret in the config" fails $secret --build-arg "A=$PATIENCE_T"
 check "... is told" logs 'secret "t" is in the image.s config: in an ENV, ARG'
 file 'RUN --mount=type=secret,id=pin,env=P echo "$P" >/pin\n'
-export PATIENCE_PIN=12345
-check "a secret of five bytes is not searched for" build --secret id=pin,env=PATIENCE_PIN
-check "... which is told" logs '^WARNING: secret "pin" has 5 bytes: too few'
+export PATIENCE_PIN=1234567
+check "a secret of seven bytes is not searched for" build --secret id=pin,env=PATIENCE_PIN
+check "... which is told" logs '^WARNING: secret "pin" has 7 bytes: too few'
 file 'RUN --mount=type=secret,id=t,env=T echo ready && exec sleep 407\n'
 "$CAIRN" build --progress=plain $secret "$ctx" >"$work/log" 2>&1 &
 pid=$!

@@ -85,7 +85,7 @@ static void at_the_very_end(void **state)
 	free(content);
 }
 
-static void names_links_and_attributes_count(void **state)
+static void names_and_attributes_count(void **state)
 {
 	static const char attribute[] = "user.token\0\15\0\0\0" SECRET;
 	struct fixture *f = *state;
@@ -93,7 +93,6 @@ static void names_links_and_attributes_count(void **state)
 	const struct entry entries[] = {
 		{ .path = "etc/" SECRET ".conf" },
 		{ .path = long_name },
-		{ .path = "link", .type = ENTRY_SYMLINK, .link = "/to/" SECRET },
 		{ .path = "x", .xattrs = attribute, .xattrs_size = sizeof attribute - 1 },
 	};
 
@@ -109,6 +108,16 @@ static void names_links_and_attributes_count(void **state)
 		snprintf(expected, sizeof expected, "name of %s", entries[i].path);
 		place_is(f, w, expected);
 	}
+}
+
+static void what_a_link_says_does_not(void **state)
+{
+	struct fixture *f = *state;
+	struct layer_writer *w = layer_begin(f->store, &f->error);
+
+	add(f, w, (struct entry){ .path = "a", .type = ENTRY_SYMLINK, .link = SECRET }, NULL, 0);
+	add(f, w, (struct entry){ .path = "b" }, "plain", 5);
+	place_is(f, w, "nothing");
 }
 
 static void an_empty_layer_has_nothing(void **state)
@@ -138,7 +147,8 @@ int main(void)
 		with_store(the_file_is_told),
 		with_store(a_secret_may_lie_across_two_pieces),
 		with_store(at_the_very_end),
-		with_store(names_links_and_attributes_count),
+		with_store(names_and_attributes_count),
+		with_store(what_a_link_says_does_not),
 		with_store(an_empty_layer_has_nothing),
 		with_store(a_search_can_be_stopped),
 	};
