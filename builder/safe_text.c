@@ -1,5 +1,6 @@
 #include "builder/safe_text.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,7 @@ static size_t colour_sequence(const unsigned char *s, size_t size)
 	return i < size && s[i] == 'm' ? i + 1 : 0;
 }
 
-void safe_text(FILE *out, const char *bytes, size_t size)
+void safe_output(FILE *out, const char *bytes, size_t size)
 {
 	const unsigned char *s = (const unsigned char *)bytes;
 	size_t plain = 0, i = 0;
@@ -70,7 +71,59 @@ void safe_text(FILE *out, const char *bytes, size_t size)
 	fwrite_unlocked(s + plain, 1, size - plain, out);
 }
 
-char *safe_copy(const char *text)
+static bool ends_with(const char *text, const char *end, const char *word)
+{
+	size_t length = strlen(word);
+
+	return (size_t)(end - text) >= length && strncasecmp(end - length, word, length) == 0;
+}
+
+/* Where the next password of SIZE bytes of TEXT is, and how long. Of http a user without a password
+ * is a token; of others ("ssh://git@host") a name. SIZE when there is none. */
+static size_t find_password(const char *text, size_t size, size_t *length)
+{
+	const char *end = text + size, *at = text;
+
+	while ((at = memmem(at, (size_t)(end - at), "://", 3))) {
+		const char *user = at + 3, *host, *colon;
+		size_t authority = 0;
+
+		while (user + authority < end && (unsigned char)user[authority] > ' ' &&
+		       !strchr("/?#\"'\\", user[authority]))
+			authority++;
+		host = memrchr(user, '@', authority);
+		colon = host ? memchr(user, ':', (size_t)(host - user)) : NULL;
+		if (colon || (host && (ends_with(text, at, "http") || ends_with(text, at, "https")))) {
+			const char *secret = colon ? colon + 1 : user;
+
+			*length = (size_t)(host - secret);
+			return (size_t)(secret - text);
+		}
+		at = user;
+	}
+	return size;
+}
+
+static void write_masked(FILE *out, const char *text, size_t size,
+                         void (*write)(FILE *, const char *, size_t))
+{
+	while (size > 0) {
+		size_t length = 0, plain = find_password(text, size, &length);
+
+		write(out, text, plain);
+		if (plain < size)
+			fputs_unlocked("xxxxx", out);
+		text += plain + length;
+		size -= plain + length;
+	}
+}
+
+void safe_text(FILE *out, const char *bytes, size_t size)
+{
+	write_masked(out, bytes, size, safe_output);
+}
+
+static char *masked_copy(const char *text, void (*write)(FILE *, const char *, size_t))
 {
 	char *copy = NULL;
 	size_t size;
@@ -78,10 +131,25 @@ char *safe_copy(const char *text)
 
 	if (!f)
 		return NULL;
-	safe_text(f, text, strlen(text));
+	write_masked(f, text, strlen(text), write);
 	if (fclose(f) != 0) {
 		free(copy);
 		return NULL;
 	}
 	return copy;
+}
+
+char *safe_copy(const char *text)
+{
+	return masked_copy(text, safe_output);
+}
+
+static void write_plain(FILE *out, const char *bytes, size_t size)
+{
+	fwrite_unlocked(bytes, 1, size, out);
+}
+
+char *mask_passwords(const char *text)
+{
+	return masked_copy(text, write_plain);
 }

@@ -13,8 +13,11 @@
 static int find_authorization(const struct copy_world *w, const char *url, char **value,
                               struct error *e)
 {
-	const char *host = strstr(url, "://") + 3, *secret = NULL;
-	int size = (int)strcspn(host, "/?#"), result = 0;
+	const char *authority = strstr(url, "://") + 3, *secret = NULL;
+	const char *end = authority + strcspn(authority, "/?#");
+	const char *user = memrchr(authority, '@', (size_t)(end - authority));
+	const char *host = user ? user + 1 : authority;
+	int size = (int)(end - host), result = 0;
 	auto_free char *id = NULL, *token_id = NULL;
 
 	*value = NULL;

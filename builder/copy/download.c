@@ -8,10 +8,69 @@
 #include "layers/blob.h"
 #include "layers/json.h"
 #include "layers/scope.h"
+#include "registry/base64.h"
 #include "registry/http.h"
 
 /* A transfer that breaks off in the middle begins again. */
 #define TRIES 3
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+static int hex_value(char c)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return !at ? -1 : at - digits < 16 ? (int)(at - digits) : (int)(at - digits - 6);
+}
+
+/* PATH without its percent signs, in place. False when that would put a NUL into it. */
+static bool decode(char *path)
+{
+	char *out = path;
+
+	for (const char *p = path; *p; p++) {
+		int high = *p == '%' ? hex_value(p[1]) : -1, low = high >= 0 ? hex_value(p[2]) : -1;
+
+		if (low >= 0) {
+			*out++ = (char)(high << 4 | low);
+			if (!out[-1])
+				return false;
+			p += 2;
+		} else {
+			*out++ = *p;
+		}
+	}
+	*out = '\0';
+	return true;
+}
+
+/* *PLAIN is URL without fragment, user and password; they become *BASIC, a header's value, which is
+ * NULL when URL has none. Source: RFC 7617, section 2. */
+static int split_address(const char *url, char **plain, char **basic, struct error *e)
+{
+	const char *slashes = strstr(url, "://");
+	const char *user = slashes ? slashes + 3 : url;
+	const char *host = memrchr(user, '@', strcspn(user, "/?#"));
+	auto_free char *pair = host ? strndup(user, (size_t)(host - user) + 1) : NULL;
+	auto_free char *encoded = NULL;
+
+	host = host ? host + 1 : user;
+	*basic = NULL;
+	if (asprintf(plain, "%.*s%.*s", (int)(user - url), url, (int)strcspn(host, "#"), host) < 0)
+		return error_memory(e);
+	if (!pair)
+		return 0;
+	pair[strlen(pair) - 1] = '\0';
+	if (!decode(pair))
+		return error_set(e, ERROR_INPUT, "the user or the password has a NUL in it");
+	if (!strchr(pair, ':'))
+		strcat(pair, ":");
+	encoded = base64_encode(pair, strlen(pair));
+	if (!encoded || asprintf(basic, "Basic %s", encoded) < 0)
+		return error_memory(e);
+	return 0;
+}
 
 /* --- what is known from the last time --------------------------------------------------------- */
 
@@ -26,7 +85,7 @@ static void known_release(struct known *k)
 	free(k->modified);
 }
 
-static void record_name(const char *url, char name[static DIGEST_HEX + 1])
+static void record_name(const char *url, const char *basic, char name[static DIGEST_HEX + 1])
 {
 	struct sha256 sha;
 	struct digest digest;
@@ -34,6 +93,8 @@ static void record_name(const char *url, char name[static DIGEST_HEX + 1])
 	sha256_begin(&sha);
 	sha256_add(&sha, "url ", 4);
 	sha256_add(&sha, url, strlen(url));
+	if (basic)
+		sha256_add(&sha, basic, strlen(basic) + 1);
 	sha256_end(&sha, &digest);
 	digest_hex(&digest, name);
 }
@@ -180,18 +241,18 @@ int download(struct store *s, const char *url, const char *authorization,
              const struct digest *want, void (*moved)(void *context, int64_t done, int64_t total),
              void *context, struct download *d, struct error *e)
 {
-	auto_free char *plain = strndup(url, strcspn(url, "#")), *condition = NULL;
+	auto_free char *plain = NULL, *basic = NULL, *condition = NULL;
 	struct transfer t = { .moved = moved, .context = context };
-	struct http_request q = HTTP_REQUEST("GET", plain);
+	struct http_request q = HTTP_REQUEST("GET", NULL);
 	struct known old = { 0 }, new = { 0 };
 	const char *headers[2] = { NULL, NULL };
 	char name[DIGEST_HEX + 1];
 	bool is_known;
 	int result = 0;
 
-	if (!plain)
-		return error_memory(e);
-	record_name(plain, name);
+	if (split_address(url, &plain, &basic, e) < 0)
+		return -1;
+	record_name(plain, basic, name);
 	is_known = recall(s, name, &old);
 	*d = old.download;
 	if (is_known && want && digest_equal(want, &old.download.digest)) {
@@ -203,8 +264,9 @@ int download(struct store *s, const char *url, const char *authorization,
 		                  : asprintf(&condition, "If-Modified-Since: %s", old.modified);
 		headers[0] = condition;
 	}
+	q.url = plain;
 	q.header = headers;
-	q.authorization = authorization;
+	q.authorization = authorization ? authorization : basic;
 	q.sink = receive;
 	q.context = &t;
 	result = result < 0 ? error_memory(e)
@@ -219,35 +281,6 @@ int download(struct store *s, const char *url, const char *authorization,
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
-
-static int hex_value(char c)
-{
-	static const char digits[] = "0123456789abcdefABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return !at ? -1 : at - digits < 16 ? (int)(at - digits) : (int)(at - digits - 6);
-}
-
-/* PATH without its percent signs, in place. False when that would put a NUL into it. */
-static bool decode(char *path)
-{
-	char *out = path;
-
-	for (const char *p = path; *p; p++) {
-		int high = *p == '%' ? hex_value(p[1]) : -1, low = high >= 0 ? hex_value(p[2]) : -1;
-
-		if (low >= 0) {
-			*out++ = (char)(high << 4 | low);
-			if (!out[-1])
-				return false;
-			p += 2;
-		} else {
-			*out++ = *p;
-		}
-	}
-	*out = '\0';
-	return true;
-}
 
 static char *refuse_name(struct error *e)
 {

@@ -18,8 +18,8 @@ struct download {
 	int64_t modified;     /* Last-Modified, seconds since 1970; -1: not said */
 };
 
-/* The blob of URL (http or https). AUTHORIZATION (may be NULL) is the header's value; it does not
- * follow a redirect to another host. With WANT (may be NULL) nobody is asked when that blob is
+/* The blob of URL (http or https). AUTHORIZATION is the header's value, NULL: of user and password in
+ * URL, if any; it does not follow a redirect to another host. With WANT (may be NULL) nobody is asked when that blob is
  * here, and other bytes are ERROR_CORRUPT, of which nothing is kept. MOVED (may be NULL) hears of
  * bytes. */
 int download(struct store *s, const char *url, const char *authorization,

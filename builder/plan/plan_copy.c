@@ -5,6 +5,7 @@
 
 #include "builder/plan/lint.h"
 #include "builder/plan/planner.h"
+#include "builder/safe_text.h"
 #include "layers/digest.h"
 #include "layers/scope.h"
 
@@ -216,7 +217,7 @@ static const char *destination(struct planner *p, struct draft *d, const char *t
 /* "COPY --chown=app a b /to/ # buildkit": sources first, then documents. */
 static const char *created_by(struct planner *p, const struct copy_step *copy, const char *typed)
 {
-	auto_free char *text = NULL;
+	auto_free char *text = NULL, *masked = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
@@ -242,7 +243,11 @@ static const char *created_by(struct planner *p, const struct copy_step *copy, c
 		plan_no_memory(p);
 		return NULL;
 	}
-	return plan_keep(p, text);
+	/* The history is for all who get the image. */
+	masked = mask_passwords(text);
+	if (!masked)
+		plan_no_memory(p);
+	return masked ? plan_keep(p, masked) : NULL;
 }
 
 /* The whole line with its variables replaced, where that is possible. */

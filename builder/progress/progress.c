@@ -116,8 +116,9 @@ void progress_hide(struct progress *p, const struct mask *mask)
 	p->mask = mask;
 }
 
-/* BYTES as they may be shown; the caller frees it. NULL when memory is out. */
-static char *presentable(const struct progress *p, const char *bytes, size_t size)
+/* BYTES as they may be shown, by WRITE; the caller frees it. NULL when memory is out. */
+static char *presented(const struct progress *p, const char *bytes, size_t size,
+                       void (*write)(FILE *out, const char *bytes, size_t size))
 {
 	auto_free char *copy = NULL;
 	char *text = NULL;
@@ -135,11 +136,16 @@ static char *presentable(const struct progress *p, const char *bytes, size_t siz
 	f = open_memstream(&text, &text_size);
 	if (!f)
 		return NULL;
-	safe_text(f, bytes, size);
+	write(f, bytes, size);
 	if (fclose(f) == 0)
 		return text;
 	free(text);
 	return NULL;
+}
+
+static char *presentable(const struct progress *p, const char *text)
+{
+	return presented(p, text, strlen(text), safe_text);
 }
 
 static void tail_free(struct vertex *v)
@@ -201,7 +207,7 @@ struct vertex *progress_vertex(struct progress *p, const char *name)
 	if (!v)
 		return &silent;
 	v->progress = p;
-	v->name = presentable(p, name, strlen(name));
+	v->name = presentable(p, name);
 	if (!v->name) {
 		free(v);
 		return &silent;
@@ -275,7 +281,7 @@ void progress_tail_add(struct vertex *v, const char *text)
 static void show_line(struct vertex *v, int stream, const char *bytes, size_t size)
 {
 	struct progress *p = v->progress;
-	auto_free char *text = presentable(p, bytes, size);
+	auto_free char *text = presented(p, bytes, size, safe_output);
 
 	if (!text)
 		return;
@@ -384,7 +390,7 @@ void vertex_note(struct vertex *v, const char *text)
 	if (!event_begin(v))
 		return;
 	start(v);
-	safe = presentable(v->progress, text, strlen(text));
+	safe = presentable(v->progress, text);
 	if (safe)
 		SHOW(v->progress, note, v, safe);
 	free(safe);
@@ -402,7 +408,7 @@ static void end(struct vertex *v, enum vertex_state state, const char *failure)
 				show_line(v, i + 1, v->partial[i].text, v->partial[i].size);
 		v->state = state;
 		v->ended_ns = progress_now_ns();
-		v->failure = failure ? presentable(v->progress, failure, strlen(failure)) : NULL;
+		v->failure = failure ? presentable(v->progress, failure) : NULL;
 		v->progress->ended++;
 		SHOW(v->progress, ended, v);
 		if (state != VERTEX_FAILED)
@@ -434,7 +440,7 @@ void vertex_cancelled(struct vertex *v)
 
 void progress_warn(struct progress *p, const char *text)
 {
-	char *safe = presentable(p, text, strlen(text));
+	char *safe = presentable(p, text);
 
 	pthread_mutex_lock(&p->lock);
 	if (safe)
