@@ -1,7 +1,7 @@
 # Names that would be paths, and places for what comes out.
 image "$config"
 printf 'content\n' >"$ctx/file"
-rooms='blobs|tables|packed|trees|steps|images|bases|contexts|mounts|locks|users|tmp'
+rooms='blobs|tables|packed|trees|steps|images|bases|contexts|mounts|locks|searched|users|tmp'
 long=$(printf %04096d 0)
 
 # H026: names of stages, targets, images, contexts, caches.
@@ -36,7 +36,7 @@ RUN --mount=type=cache,target=/c echo kept >/c/f; cp /c/f /out
 END
 check 'the store has its own folders only' sh -c "! ls -A '$CAIRN_ROOT' | grep -Evx '$rooms'"
 check 'and digests in them' sh -c "! find '$CAIRN_ROOT' -path '$CAIRN_ROOT/tmp/*' -o -path '$CAIRN_ROOT/trees/*/*' -o \
-	-path '$CAIRN_ROOT/mounts/*/*' -o -path '$CAIRN_ROOT/*/*' -printf '%P\n' | grep -Ev '^(blobs/sha256|[a-z]+/(slot-)?[0-9a-f]{64}(\.[0-9a-z]+)*|blobs/sha256/[0-9a-f]{64})\$'"
+	-path '$CAIRN_ROOT/mounts/*/*' -o -path '$CAIRN_ROOT/searched/salt' -o -path '$CAIRN_ROOT/*/*' -printf '%P\n' | grep -Ev '^(blobs/sha256|[a-z]+/(slot-)?[0-9a-f]{64}(\.[0-9a-z]+)*|blobs/sha256/[0-9a-f]{64})\$'"
 unharmed_by 'names'
 
 # H025: archives as contexts; names of images are never those of folders.

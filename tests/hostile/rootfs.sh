@@ -148,10 +148,10 @@ layer 'mkdir etc run dev; for f in resolv.conf hosts hostname mtab passwd group;
 	mkdir -p ./'"$work"'/victim; touch ./'"$work"'/victim/hosts'
 image "$config" "$work/layer"
 echo hidden >"$work/secret"
-shows 'links at every path that we fill lead nowhere else' 'localhost nameserver hidden' --secret "id=s,src=$work/secret" <<'END'
+shows 'links at every path that we fill lead nowhere else' 'localhost nameserver 7' --secret "id=s,src=$work/secret" <<'END'
 FROM base AS t
 RUN --mount=type=secret,id=s echo $(awk 'NR == 1 { print $2 }' /etc/hosts) \
-    $(awk '/^nameserver/ { print $1; exit }' /etc/resolv.conf) $(cat /run/secrets/s) >/out
+    $(awk '/^nameserver/ { print $1; exit }' /etc/resolv.conf) $(wc -c </run/secrets/s) >/out
 END
 image "$config"
 shows 'what is mounted on an image without them leaves no file' '' <<'END'
