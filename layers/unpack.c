@@ -345,6 +345,18 @@ static int make_device(struct unpack *u, const char *name, const struct entry *e
 	return set_metadata_at(u, name, entry, e);
 }
 
+/* On an overlay nobody can make a device 0:0. */
+static int mark_whiteout(const struct unpack *u, const char *name, const struct entry *entry,
+                         struct error *e)
+{
+	const char *mark = u->rules->user_xattrs ? "user.overlay.whiteout" : "trusted.overlay.whiteout";
+	auto_close int fd = openat(u->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 || fsetxattr(fd, mark, "y", 1, 0) < 0)
+		return unpack_failed(e, entry->path);
+	return 0;
+}
+
 /* Where there is nothing to hide, in an opaque directory or in one that is of this layer alone,
  * overlayfs would list the whiteout itself as a file that cannot be opened (H092, H093). */
 static int make_whiteout(struct unpack *u, const char *name, const struct entry *entry,
@@ -355,9 +367,9 @@ static int make_whiteout(struct unpack *u, const char *name, const struct entry 
 
 	if (hides <= 0 || (opaque && path_is_below(entry->path, opaque)))
 		return hides < 0 ? -1 : 0;
-	if (mknodat(u->dir, name, S_IFCHR, makedev(0, 0)) < 0)
-		return unpack_failed(e, entry->path);
-	return 0;
+	if (mknodat(u->dir, name, S_IFCHR, makedev(0, 0)) == 0)
+		return 0;
+	return errno == EPERM ? mark_whiteout(u, name, entry, e) : unpack_failed(e, entry->path);
 }
 
 /* Directories, links, pipes, devices and whiteouts: what has no content. */

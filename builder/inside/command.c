@@ -126,7 +126,8 @@ static void become(struct start *s)
 	const struct request *r = s->in->r;
 	struct sock_fprog filter = { (unsigned short)r->filter_count,
 	                             (struct sock_filter *)(uintptr_t)at(s->in, r->filter) };
-	long keyring = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
+	long keyring = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0), answer;
+	bool chrooted = r->flags & REQUEST_CHROOT;
 
 	/* A kernel or a container without keyrings has none that could be shared. */
 	if (has_other_name(r)) {
@@ -137,9 +138,11 @@ static void become(struct start *s)
 	need(s, sys(setsid), "start a session");
 	sys(setpriority, 0, 0, 0);
 	need(s, limit_resources(s->in), "set a resource limit");
-	need(s, drop_bounds(r->capabilities), "limit capabilities");
-	if (r->filter_count > 0)
-		need(s, sys(seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter), "set the system call filter");
+	/* A container that does not let us limit anything limits us already. */
+	answer = drop_bounds(r->capabilities);
+	need(s, answer == -EPERM && chrooted ? 0 : answer, "limit capabilities");
+	answer = r->filter_count > 0 ? sys(seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) : 0;
+	need(s, answer == -EACCES && chrooted ? 0 : answer, "set the system call filter");
 	if (r->flags & REQUEST_INSECURE)
 		need(s, sys(prctl, PR_SET_KEEPCAPS, 1), "keep capabilities");
 	/* With one id there is no other group to be in, and the kernel does not allow to leave any. */
@@ -312,31 +315,47 @@ static void enter_directory(struct inside *in)
 }
 
 /* Whoever outlives the command ends here, and is waited for, so that nobody writes any more. */
-static void bury_all(void)
+static void bury_all(struct inside *in)
 {
 	long pid;
 
+	if (in->r->flags & REQUEST_CHROOT) {
+		chroot_bury(in);
+		return;
+	}
 	sys(kill, -1, SIGKILL);
 	do
 		pid = sys(wait4, -1, 0, __WALL, 0);
 	while (pid > 0 || pid == -EINTR);
 }
 
+/* Meanwhile those whom others have left to us are buried. */
+static void wait_for(long child, int *status)
+{
+	long pid;
+
+	do
+		pid = sys(wait4, -1, status, __WALL, 0);
+	while (pid > 0 ? pid != child : pid == -EINTR);
+}
+
 void command_run(struct inside *in, struct reply *answer)
 {
 	static struct start s;
-	long child, pid;
-	int status;
+	bool chrooted = in->r->flags & REQUEST_CHROOT;
+	int status, signals = chrooted ? chroot_watch() : -1;
+	long child;
 
 	s.in = in;
 	s.argv = string_array(in, in->r->argv);
 	s.env = string_array(in, in->r->env);
 	enter_directory(in);
 	child = must(start_child(&s), "start a process", "");
-	do
-		pid = sys(wait4, -1, &status, __WALL, 0);
-	while (pid > 0 ? pid != child : pid == -EINTR);
-	bury_all();
+	if (chrooted)
+		chroot_wait(in, signals, child, &status);
+	else
+		wait_for(child, &status);
+	bury_all(in);
 	if (s.failed)
 		fail(s.answer, s.failed, "");
 	answer->kind = REPLY_ENDED;

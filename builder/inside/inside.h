@@ -28,6 +28,7 @@ struct inside {
 	int root;                  /* the image's "/", mounted on workspace/root */
 	int upper;
 	int null;                  /* a /dev/null that is one, to mask files with */
+	int proc;                  /* with REQUEST_CHROOT: the host's */
 	int cover[COVERS_MAX];     /* the mounts that were attached to points of the image */
 	unsigned cover_count;
 	struct stub stub[STUBS_MAX];
@@ -82,6 +83,19 @@ int open_place(const struct inside *in, const struct place *p);
 void root_make(struct inside *in);
 int root_merge(struct inside *in, struct strings lower, int upper, int work);
 void root_enter(struct inside *in);
+
+/* --- chroot.c: instead of root.c, where there are no namespaces -------------------------------- */
+
+void chroot_enter(struct inside *in);
+
+/* To be called before the command starts. Returns a descriptor for chroot_wait. */
+int chroot_watch(void);
+
+/* Wait for CHILD's end, or for that of whoever wants it: then everything ends. */
+void chroot_wait(struct inside *in, int signals, long child, int *status);
+
+/* Kill and wait for all that descends from us. */
+void chroot_bury(struct inside *in);
 
 /* --- point.c: mount points, and their removal without a trace -------------------------------- */
 

@@ -86,6 +86,21 @@ static void reset_signals(void)
 		sys(rt_sigaction, i, &by_default, 0, 8);
 }
 
+/* The world of a container. */
+static void enter(struct inside *in)
+{
+	const char *hostname = at(in, in->r->hostname);
+
+	if (in->r->flags & REQUEST_OWN_NETWORK)
+		system_loopback();
+	root_make(in);
+	system_mount(in);
+	mounts_make(in);
+	points_remember(in);
+	must(sys(sethostname, hostname, strlen(hostname)), "set the host name", hostname);
+	root_enter(in);
+}
+
 _Noreturn void begin(void);
 _Noreturn void begin(void)
 {
@@ -100,15 +115,10 @@ _Noreturn void begin(void)
 	sys(umask, 0);
 	reset_signals();
 	in.r = read_request();
-	if (in.r->flags & REQUEST_OWN_NETWORK)
-		system_loopback();
-	root_make(&in);
-	system_mount(&in);
-	mounts_make(&in);
-	points_remember(&in);
-	must(sys(sethostname, at(&in, in.r->hostname), strlen(at(&in, in.r->hostname))),
-	     "set the host name", at(&in, in.r->hostname));
-	root_enter(&in);
+	if (in.r->flags & REQUEST_CHROOT)
+		chroot_enter(&in);
+	else
+		enter(&in);
 	command_run(&in, &answer);
 	points_remove(&in);
 	sys(write, CONTROL, &answer, sizeof answer);

@@ -24,6 +24,14 @@ struct walk {
 	unsigned links;
 };
 
+/* In a chroot, where nobody else is alive yet, the kernel's "/" is the image's already. */
+static long open_in_image(struct inside *in, const char *path, unsigned flags, unsigned resolve)
+{
+	if (in->r->flags & REQUEST_CHROOT)
+		return sys(openat, AT_FDCWD, *path ? path : "/", flags | O_CLOEXEC);
+	return open_beneath(in->root, path, flags, 0, resolve);
+}
+
 static void note(struct inside *in, int parent, const char *name, bool made)
 {
 	char *copy = take_memory(strlen(name) + 1);
@@ -93,8 +101,8 @@ static int note_copies(struct inside *in, const char *path, unsigned before)
 static void make(struct inside *in, const struct walk *w, bool directory, bool stub, uint32_t uid,
                  uint32_t gid)
 {
-	long parent = must(open_beneath(in->root, w->done, O_RDONLY | O_DIRECTORY, 0,
-	                                RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS), "open", w->done);
+	long parent = must(open_in_image(in, w->done, O_RDONLY | O_DIRECTORY,
+	                                 RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS), "open", w->done);
 	unsigned before = 0;
 	struct stat st, root;
 	long made;
@@ -168,8 +176,7 @@ static void step(struct inside *in, struct walk *w, bool directory, bool stub, u
 	}
 	text_add(&t, "/");
 	text_add(&t, w->name);
-	fd = open_beneath(in->root, w->done, O_PATH | O_NOFOLLOW, 0,
-	                  RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	fd = open_in_image(in, w->done, O_PATH | O_NOFOLLOW, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	if (fd == -ENOENT) {
 		w->done[before] = '\0';
 		make(in, w, directory, stub, uid, gid);
@@ -191,7 +198,7 @@ static void step(struct inside *in, struct walk *w, bool directory, bool stub, u
 static int open_or_make(struct inside *in, const char *target, bool directory, bool stub,
                         uint32_t uid, uint32_t gid)
 {
-	long fd = open_beneath(in->root, target, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	long fd = open_in_image(in, target, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	static struct walk w;
 	struct text rest = { w.rest, w.rest + sizeof w.rest };
 	const char *next;
@@ -211,8 +218,8 @@ static int open_or_make(struct inside *in, const char *target, bool directory, b
 			w.rest[i] = next[i];
 		step(in, &w, directory || !last, stub, uid, gid);
 	}
-	return (int)must(open_beneath(in->root, w.done, O_PATH, 0,
-	                              RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS), "open", target);
+	return (int)must(open_in_image(in, w.done, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS), "open",
+	                 target);
 }
 
 int point_open(struct inside *in, const char *target, enum point_kind kind, bool optional)

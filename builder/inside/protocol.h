@@ -33,6 +33,7 @@ enum request_flags {
 	REQUEST_COPY = 16,         /* no overlay: `upper` holds the whole tree already */
 	REQUEST_OLD_OVERLAY = 32,  /* the kernel wants all layers in one line */
 	REQUEST_ONE_ID = 64,       /* there is one user and one group: whoever is asked for */
+	REQUEST_CHROOT = 128,      /* with COPY: there are no namespaces, and nothing is to be mounted */
 };
 
 enum mount_flags { MOUNT_READ_ONLY = 1, MOUNT_NOEXEC = 2, MOUNT_OPTIONAL = 4 };
@@ -80,7 +81,9 @@ enum reply_kind {
 	REPLY_ENDED,               /* the command ran; STATUS is wait(2)'s */
 	REPLY_NOT_STARTED,         /* exec(2) said no; STATUS is 126 or 127, TEXT why */
 	REPLY_FAILED,              /* the sandbox could not be made; NUMBER is errno or 0, TEXT what */
-	REPLY_REFUSED,             /* the same, and another way may work: overlay is not to be had */
+	REPLY_NO_OVERLAY,          /* the same, and another way may work, */
+	REPLY_NO_MOUNTS,           /* or one without mounts */
+	REPLY_OUTER_PROC,          /* /proc had to be the one outside; more replies follow */
 	REPLY_AGENT,               /* a listening socket for mount STATUS; more replies follow */
 };
 

@@ -5,7 +5,7 @@
 
 #include "builder/inside/inside.h"
 
-enum { EINVAL = 22, MNT_DETACH = 2 };
+enum { EPERM = 1, EACCES = 13, MNT_DETACH = 2 };
 
 /* Before 6.7 all layers must fit one page: they get short names, links in a folder of the
  * workspace, which lead through our descriptors, so that no path of the store is read as options. */
@@ -123,9 +123,17 @@ int root_merge(struct inside *in, struct strings lower, int upper, int work)
 	                     : overlay(in, store, lower, upper, work);
 
 	if (mount < 0)
-		fail_as(REPLY_REFUSED, mount, "mount an overlay", "");
+		fail_as(REPLY_NO_OVERLAY, mount, "mount an overlay", "");
 	sys(close, store);
 	return (int)mount;
+}
+
+/* Namespaces without the right to mount are of no use. */
+static long must_mount(long answer, const char *what)
+{
+	if (answer == -EPERM || answer == -EACCES)
+		fail_as(REPLY_NO_MOUNTS, answer, what, "");
+	return must(answer, what, "");
 }
 
 void root_make(struct inside *in)
@@ -139,12 +147,12 @@ void root_make(struct inside *in)
 	long target;
 
 	/* What is mounted from here on is seen by nobody else. */
-	must(sys(mount, "", "/", "", MS_REC | MS_PRIVATE, 0), "make mounts private", "");
+	must_mount(sys(mount, "", "/", "", MS_REC | MS_PRIVATE, 0), "make mounts private");
 	in->workspace = (int)new_mount("tmpfs", memory, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
 	if (in->workspace < 0)
-		in->workspace = (int)must(new_mount("tmpfs", old_memory,
-		                                    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID),
-		                          "mount a tmpfs", "");
+		in->workspace = (int)must_mount(new_mount("tmpfs", old_memory,
+		                                          MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID),
+		                                "mount a tmpfs");
 	must(sys(mkdirat, in->workspace, "root", 0755), "create", "root");
 	must(sys(mkdirat, in->workspace, "empty", 0555), "create", "empty");
 	target = must(sys(openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open", "/");

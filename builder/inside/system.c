@@ -12,7 +12,7 @@
 
 #include "builder/inside/inside.h"
 
-enum { ENOENT = 2, S_KIND = 0170000, S_CHARACTER = 0020000, S_BLOCK = 0060000 };
+enum { EPERM = 1, ENOENT = 2, EXDEV = 18, S_KIND = 0170000, S_CHARACTER = 0020000, S_BLOCK = 0060000 };
 
 #define SEALED (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -164,7 +164,8 @@ static void mount_dev(struct inside *in)
 	mount_below(dev, "mqueue", "mqueue", SEALED, NULL, NULL);
 }
 
-/* What is at NAME in our own procfs or sysfs: never a link, never another filesystem. */
+/* What is at NAME in our own procfs or sysfs: never a link, never another filesystem; what a
+ * container has put on it already is EXDEV. */
 static long open_own(int dir, const char *name)
 {
 	return open_beneath(dir, name, O_PATH | O_NOFOLLOW, 0,
@@ -177,7 +178,7 @@ static void mask(struct inside *in, int dir, const char *name)
 	long point = open_own(dir, name), cover;
 	struct stat st;
 
-	if (point == -ENOENT)
+	if (point == -ENOENT || point == -EXDEV)
 		return;
 	must(point, "open", name);
 	must(sys(fstat, point, &st), "stat", name);
@@ -196,7 +197,7 @@ static void make_read_only(int dir, const char *name)
 {
 	long point = open_own(dir, name), copy;
 
-	if (point == -ENOENT)
+	if (point == -ENOENT || point == -EXDEV)
 		return;
 	must(point, "open", name);
 	copy = must(copy_mount((int)point, "", false), "bind", name);
@@ -248,9 +249,25 @@ static void mount_sys(struct inside *in)
 	}
 }
 
+/* In a user namespace, whoever sees only a part of /proc may not mount all of it: a container in
+ * which some is masked. So that part, of which the masks stay; the processes beside ours are in
+ * it, with what everybody may know of them. */
+static int mount_proc(struct inside *in)
+{
+	int point = point_open(in, "/proc", POINT_DIRECTORY, false);
+	long mount = new_mount("proc", NULL, SEALED);
+
+	if (mount == -EPERM && in->r->flags & REQUEST_USERXATTR) {
+		mount = copy_mount(AT_FDCWD, "/proc", true);
+		reply(REPLY_OUTER_PROC, 0, 0, "");
+	}
+	point_cover(in, (int)must(mount, "mount", "/proc"), point, "/proc");
+	return (int)mount;
+}
+
 void system_mount(struct inside *in)
 {
-	int proc = mount_at(in, "/proc", "proc", NULL, SEALED);
+	int proc = mount_proc(in);
 
 	mount_dev(in);
 	seal_proc(in, proc);

@@ -16,12 +16,17 @@
 #include "layers/path.h"
 #include "layers/scope.h"
 
+/* What tells whether an entry is still the same, and unchanged. */
+struct state {
+	uint64_t inode, size;
+	uint32_t mode, links, uid, gid;
+	struct timespec birth, ctime, mtime;
+};
+
 /* An entry of the copy as it was before the command ran. */
 struct was {
 	char *path;                /* without leading slash */
-	ino_t inode;
-	mode_t mode;
-	struct timespec ctime;
+	struct state state;
 	bool met;                  /* when looking for what has changed */
 };
 
@@ -54,7 +59,27 @@ static bool later(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
 }
 
-static int remember(struct copied_root *c, const char *path, const struct stat *st, struct error *e)
+static struct timespec time_of(const struct statx_timestamp *t)
+{
+	return (struct timespec) { .tv_sec = t->tv_sec, .tv_nsec = t->tv_nsec };
+}
+
+static int look(int dir, const char *name, struct state *state)
+{
+	struct statx x;
+
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
+		return -1;
+	*state = (struct state) {
+		.inode = x.stx_ino, .size = x.stx_size, .mode = x.stx_mode, .links = x.stx_nlink,
+		.uid = x.stx_uid, .gid = x.stx_gid, .birth = time_of(&x.stx_btime),
+		.ctime = time_of(&x.stx_ctime), .mtime = time_of(&x.stx_mtime),
+	};
+	return 0;
+}
+
+static int remember(struct copied_root *c, const char *path, const struct state *state,
+                    struct error *e)
 {
 	if (c->count == c->capacity) {
 		size_t capacity = c->capacity ? 2 * c->capacity : 256;
@@ -65,17 +90,17 @@ static int remember(struct copied_root *c, const char *path, const struct stat *
 		c->was = was;
 		c->capacity = capacity;
 	}
-	c->was[c->count] = (struct was) { strdup(path), st->st_ino, st->st_mode, st->st_ctim, false };
+	c->was[c->count] = (struct was) { strdup(path), *state, false };
 	if (!c->was[c->count++].path)
 		return error_memory(e);
-	if (later(&st->st_ctim, &c->youngest))
-		c->youngest = st->st_ctim;
+	if (later(&state->ctime, &c->youngest))
+		c->youngest = state->ctime;
 	return 0;
 }
 
 /* One entry of the copy: its directory, name and path. */
 typedef int visit_fn(struct copied_root *c, int dir, const char *name, const char *path,
-                     const struct stat *st, void *context, struct error *e);
+                     const struct state *state, void *context, struct error *e);
 
 /* Every entry of DIR, which is at PATH ("" or "some/where/"), to VISIT; not deeper. */
 static int visit_all(struct copied_root *c, int dir, const char *path, visit_fn *visit,
@@ -93,16 +118,16 @@ static int visit_all(struct copied_root *c, int dir, const char *path, visit_fn 
 	}
 	while (status == 0 && (errno = 0, entry = readdir(list))) {
 		auto_free char *inner = NULL;
-		struct stat st;
+		struct state state;
 
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		if (asprintf(&inner, "%s%s", path, entry->d_name) < 0)
 			status = error_memory(e);
-		else if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		else if (look(dir, entry->d_name, &state) < 0)
 			status = error_errno(e, "stat /%s", inner);
 		else
-			status = visit(c, dir, entry->d_name, inner, &st, context, e);
+			status = visit(c, dir, entry->d_name, inner, &state, context, e);
 	}
 	if (status == 0 && errno)
 		status = error_errno(e, "read the folder /%s", path);
@@ -124,11 +149,11 @@ static int visit_inside(struct copied_root *c, int dir, const char *name, const 
 }
 
 static int note(struct copied_root *c, int dir, const char *name, const char *path,
-                const struct stat *st, void *context, struct error *e)
+                const struct state *state, void *context, struct error *e)
 {
-	if (remember(c, path, st, e) < 0)
+	if (remember(c, path, state, e) < 0)
 		return -1;
-	return S_ISDIR(st->st_mode) ? visit_inside(c, dir, name, path, note, context, e) : 0;
+	return S_ISDIR(state->mode) ? visit_inside(c, dir, name, path, note, context, e) : 0;
 }
 
 static int by_path(const void *a, const void *b)
@@ -190,10 +215,37 @@ static struct was *find(const struct copied_root *c, const char *path)
 	return c->count ? bsearch(&key, c->was, c->count, sizeof key, by_path) : NULL;
 }
 
-static bool is_same(const struct was *was, const struct stat *st)
+static bool same_time(const struct timespec *a, const struct timespec *b)
 {
-	return was->inode == st->st_ino && was->ctime.tv_sec == st->st_ctim.tv_sec &&
-	       was->ctime.tv_nsec == st->st_ctim.tv_nsec;
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* A number is given again, but not to one of the same birth. */
+static bool is_same(const struct state *a, const struct state *b)
+{
+	return a->inode == b->inode && same_time(&a->birth, &b->birth) &&
+	       S_ISDIR(a->mode) == S_ISDIR(b->mode);
+}
+
+/* A file that has lost a name has a new ctime, too: then it is the rest that tells. */
+static bool is_unchanged(const struct state *was, const struct state *now)
+{
+	if (!is_same(was, now))
+		return false;
+	if (same_time(&was->ctime, &now->ctime))
+		return true;
+	return S_ISREG(now->mode) && now->links < was->links && now->mode == was->mode &&
+	       now->uid == was->uid && now->gid == was->gid && now->size == was->size &&
+	       same_time(&now->mtime, &was->mtime);
+}
+
+void copied_root_forgive(struct copied_root *c, const char *path)
+{
+	struct was *was = find(c, path);
+	struct state now;
+
+	if (was && look(c->root, path, &now) == 0 && is_same(&was->state, &now))
+		was->state.ctime = now.ctime;
 }
 
 /* The upper directory is filled along the way: PARENT is where the folder just visited has its
@@ -238,26 +290,25 @@ static int take_folder(struct copied_root *c, int dir, const char *name, const c
                        bool changed, struct place *outer, struct error *e);
 
 static int take(struct copied_root *c, int dir, const char *name, const char *path,
-                const struct stat *st, void *context, struct error *e)
+                const struct state *now, void *context, struct error *e)
 {
 	struct place *outer = context;
 	struct was *was = find(c, path);
-	bool same = was && is_same(was, st), same_folder;
+	bool unchanged = was && is_unchanged(&was->state, now);
 	int parent;
 
-	same_folder = was && S_ISDIR(st->st_mode) && was->inode == st->st_ino;
 	if (was)
 		was->met = true;
-	if (same_folder)
-		return take_folder(c, dir, name, path, !same, outer, e);
-	if (same)
+	if (was && S_ISDIR(now->mode) && is_same(&was->state, now))
+		return take_folder(c, dir, name, path, !unchanged, outer, e);
+	if (unchanged)
 		return 0;
 	parent = place_of(outer, e);
 	if (parent < 0)
 		return -1;
 	if (renameat(dir, name, parent, name) < 0)
 		return error_errno(e, "move /%s", path);
-	return was && S_ISDIR(st->st_mode) && S_ISDIR(was->mode) ? make_opaque(parent, name, e) : 0;
+	return was && S_ISDIR(now->mode) && S_ISDIR(was->state.mode) ? make_opaque(parent, name, e) : 0;
 }
 
 static int whiteout(int parent, const char *name, struct error *e)

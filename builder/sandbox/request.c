@@ -99,6 +99,21 @@ static bool is_within(const char *path, const char *dir)
 	return strncmp(path, dir, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
+char *request_target(const struct sandbox_mount *m, struct error *e)
+{
+	auto_free char *target = path_clean(m->target);
+
+	if (!target)
+		error_memory(e);
+	else if (strcmp(target, "/") == 0)
+		error_set(e, ERROR_INPUT, "invalid mount target \"/\"");
+	else if (is_within(target, "/proc") || is_within(target, "/sys"))
+		error_set(e, ERROR_INPUT, "mount target %s is the kernel's", target);
+	else
+		return take_pointer(&target);
+	return NULL;
+}
+
 static int put_mount(struct bytes *b, const struct sandbox_mount *from, bool one_id,
                      struct mount *m, struct error *e)
 {
@@ -107,14 +122,10 @@ static int put_mount(struct bytes *b, const struct sandbox_mount *from, bool one
 		[SANDBOX_TMPFS] = MOUNT_TMPFS, [SANDBOX_FILE] = MOUNT_FILE,
 		[SANDBOX_AGENT] = MOUNT_AGENT,
 	};
-	auto_free char *target = path_clean(from->target);
+	auto_free char *target = request_target(from, e);
 
 	if (!target)
-		return error_memory(e);
-	if (strcmp(target, "/") == 0)
-		return error_set(e, ERROR_INPUT, "invalid mount target \"/\"");
-	if (is_within(target, "/proc") || is_within(target, "/sys"))
-		return error_set(e, ERROR_INPUT, "mount target %s is the kernel's", target);
+		return -1;
 	*m = (struct mount) {
 		.kind = kinds[from->kind], .size = from->size, .mode = from->mode,
 		.uid = one_id ? 0 : from->uid, .gid = one_id ? 0 : from->gid,
@@ -164,6 +175,9 @@ static int put_mounts(struct bytes *b, const struct sandbox_run *r, struct reque
 
 	if (!list)
 		return error_memory(e);
+	/* They stand there already (stand_in.h). */
+	if (q->flags & REQUEST_CHROOT)
+		return 0;
 	if (r->hosts)
 		put_file(b, "/etc/hosts", r->hosts, &list[count++]);
 	if (r->resolv_conf)

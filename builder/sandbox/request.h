@@ -13,6 +13,9 @@ struct request_world {
 	size_t filter_count;
 };
 
+/* Where M is mounted, as a clean path that the caller frees; NULL and E when that may not be. */
+char *request_target(const struct sandbox_mount *m, struct error *e);
+
 /* The caller frees *BYTES. ERROR_INPUT for a mount target that is not allowed. */
 int request_make(const struct sandbox_run *r, const struct request_world *world, void **bytes,
                  size_t *size, struct error *e);

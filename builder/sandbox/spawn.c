@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -24,6 +25,7 @@ enum { STACK_SIZE = 16 << 10, ABOVE = CONTROL + 1 };
 
 struct child {
 	int program, descriptor[CONTROL + 1];
+	bool buries;
 	int error;     /* errno of what failed before the program was there */
 };
 
@@ -53,7 +55,7 @@ static __attribute__((no_sanitize("address"))) int child_main(void *argument)
 	int moved[CONTROL + 1], program;
 
 	/* Before the request is written, so if we are gone by now it reads its end of file. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (!c->buries && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		goto failed;
 	/* Out of the way first: any of them may be one of 0 to 3. */
 	program = fcntl(c->program, F_DUPFD_CLOEXEC, ABOVE);
@@ -77,7 +79,7 @@ int spawn_start(int program, int input, int out, int err, int namespaces, struct
                 struct error *e)
 {
 	_Alignas(16) char stack[STACK_SIZE];
-	struct child c = { program, { input, out, err, -1 }, 0 };
+	struct child c = { program, { input, out, err, -1 }, namespaces == 0, 0 };
 	sigset_t all, before;
 	int pair[2];
 
@@ -94,6 +96,7 @@ int spawn_start(int program, int input, int out, int err, int namespaces, struct
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	close(pair[1]);
 	s->control = pair[0];
+	s->buries = c.buries;
 	if (c.error == 0)
 		return 0;
 	if (s->pid >= 0)
@@ -101,15 +104,21 @@ int spawn_start(int program, int input, int out, int err, int namespaces, struct
 	else
 		close(pair[0]);
 	errno = c.error;
-	if (namespaces && (errno == EPERM || errno == ENOSPC))
-		return error_errno(e, "start the sandbox: namespaces are refused here (a container needs "
-		                   "the capability SYS_ADMIN and a seccomp profile that allows unshare)");
+	if (namespaces && (errno == EPERM || errno == EACCES || errno == EINVAL || errno == ENOSYS))
+		return error_set(e, ERROR_UNSUPPORTED, "namespaces are refused: %s (a container needs the "
+		                 "capability SYS_ADMIN or a seccomp profile that allows unshare)",
+		                 strerror(errno));
+	if (errno == ENOSPC)
+		return error_errno(e, "start the sandbox (see the sysctls user.max_..._namespaces)");
 	return error_errno(e, "start the sandbox");
 }
 
 void spawn_kill(const struct spawned *s)
 {
-	syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
+	if (s->buries)
+		shutdown(s->control, SHUT_RDWR);
+	else
+		syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
 }
 
 void spawn_end(struct spawned *s)

@@ -81,7 +81,7 @@ static void end_command(struct watch *w)
 	process_tree_read(&tree, w->process.pid);
 	if (p->over)
 		p->over(p->context, &tree);
-	for (size_t i = 0; i < tree.count; i++)
+	for (size_t i = 0; i < tree.count && !w->process.buries; i++)
 		if (tree.item[i].pid == COMMAND_PID)
 			ended = kill(tree.item[i].outer, SIGKILL) == 0;
 	process_tree_release(&tree);
@@ -152,10 +152,17 @@ int watch_follow(struct watch *w, struct sandbox_result *result, struct error *e
 		case REPLY_NOT_STARTED:
 			set_result(result, &reply);
 			return 0;
-		case REPLY_FAILED:
-		case REPLY_REFUSED:
-			w->refused = reply.kind == REPLY_REFUSED;
+		case REPLY_NO_OVERLAY:
+			w->refusal = REFUSED_OVERLAY;
 			return set_failure(&reply, e);
+		case REPLY_NO_MOUNTS:
+			w->refusal = REFUSED_NAMESPACES;
+			return set_failure(&reply, e);
+		case REPLY_FAILED:
+			return set_failure(&reply, e);
+		case REPLY_OUTER_PROC:
+			w->outer_proc = true;
+			break;
 		case REPLY_AGENT:
 			agents_add(&w->agents, descriptor, w->run->mount[reply.status].source);
 			break;

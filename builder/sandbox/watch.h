@@ -2,11 +2,13 @@
  * answers, what it wants of agents meanwhile, and whether it takes too long.
  */
 #pragma once
-#include <stdbool.h>
 
 #include "builder/sandbox/agent.h"
 #include "builder/sandbox/sandbox.h"
 #include "builder/sandbox/spawn.h"
+
+/* What the kernel refuses at this place, so that another way may still be open. */
+enum refusal { REFUSED_NOTHING, REFUSED_OVERLAY, REFUSED_NAMESPACES };
 
 struct watch {
 	struct spawned process;
@@ -14,7 +16,8 @@ struct watch {
 	struct agents agents;
 	int64_t started_ms;
 	enum sandbox_overtime overtime;
-	bool refused;              /* the overlay was, by the kernel */
+	enum refusal refusal;
+	bool outer_proc;           /* the command sees the processes beside it */
 };
 
 /* Hear how the run goes, to its end. */

@@ -194,6 +194,8 @@ static int parse(struct drive *d, char **arg)
 		return r->network = SANDBOX_NETWORK_NONE, 0;
 	if (strcmp(name, "--copy") == 0)
 		return d->options.way = SANDBOX_COPY, 0;
+	if (strcmp(name, "--chroot") == 0)
+		return d->options.way = SANDBOX_CHROOT, 0;
 	if (strcmp(name, "--cancel") == 0)
 		return d->cancel_at_output = true, 0;
 	if (strcmp(name, "--no-files") == 0)

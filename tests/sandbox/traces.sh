@@ -49,12 +49,12 @@ harm 'whose files for us are links' \
 harm 'a command that puts a link where a stub was' : --insecure --tmpfs /t/x 0 -- \
 	sh -c "umount /t/x; rm -rf /t; ln -s $victim /t"
 lower evil "mkdir -p dev; ln -s /proc/sys/kernel/core_pattern dev/null"
-sees 'masks do not come from the image' '1:3 0' --lower evil --lower base -- sh -c \
+[ "$way" = --chroot ] || sees 'masks do not come from the image' '1:3 0' --lower evil --lower base -- sh -c \
 	'echo $(stat -c %t:%T /dev/null) $(head -c 9 /proc/keys | wc -c)'
 lower evil ': >proc'
 run --lower evil --lower base -- true >/dev/null
-check 'a /proc that is a file is an error' equal 'input: sandbox: not a directory: /proc' "$(cat "$work/end")"
-ends 'our own program, executed inside, finds nobody to work for' 'exit 1 signal 0 ' -- /proc/self/exe
+check 'a /proc that is a file is an error' grep -q '^input: .*not a directory' "$work/end"
+[ "$way" = --chroot ] || ends 'our own program, executed inside, finds nobody to work for' 'exit 1 signal 0 ' -- /proc/self/exe
 lower many ''
 set --
 i=0

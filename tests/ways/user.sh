@@ -1,5 +1,5 @@
 # Ordinary users: one with subordinate ids, one with none.
-cat >>"$work/context/Dockerfile" <<'END'
+cat >>"$work/base/Dockerfile" <<'END'
 COPY --chown=app:app Dockerfile /home/app/notes
 RUN echo more >>/home/app/notes && ln -s notes /home/app/link && mkdir -m 700 /var && touch /var/mine
 USER app
@@ -8,16 +8,16 @@ RUN id -u >user && mkdir folder && mv ../notes moved
 USER root
 RUN rm -r folder && echo root >user && touch /home/app/roots
 END
-root=$("$work/cairn" build -q "$work/context")
+root=$("$work/shared/cairn" build -q "$work/base")
 registry 5087
 
 # cairn COMMAND... as $user.
 cairn() {
-	as "$user" "$work/cairn" "$@"
+	as "$user" "$work/shared/cairn" "$@"
 }
 
 build() {
-	cairn build --progress=plain -t localhost:5087/mine:1 --iidfile "$work/$user/id" "$work/context"
+	cairn build --progress=plain -t localhost:5087/mine:1 --iidfile "$work/$user/id" "$work/base"
 }
 
 for user in $many $one; do

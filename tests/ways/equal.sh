@@ -1,0 +1,47 @@
+# Forty Dockerfiles give the same images in every way; ids of images stand for layers and config.
+cat >>"$work/base/rootfs/etc/passwd" <<END
+daemon:x:1:1:daemon:/usr/sbin:/bin/false
+END
+printf 'staff:x:50:app\n' >>"$work/base/rootfs/etc/group"
+rmdir "$work/base/rootfs/tmp"
+mkdir -p "$work/base/app/app" "$work/base/rootfs/home" "$work/base/rootfs/root" "$work/base/rootfs/usr/bin" \
+	"$work/base/rootfs/var/log"
+cat >"$work/base/Dockerfile" <<END
+FROM scratch
+COPY rootfs /
+COPY --chmod=1777 app/app /tmp
+COPY --chown=1000:1000 app /home
+CMD ["sh"]
+END
+"$CAIRN" build -q -o "type=oci,tar=false,dest=$work/shared/base" "$work/base" >"$work/null"
+python3 "$here/contexts.py" "$work/shared/contexts" "$cases"
+chmod -R a+rX "$work/shared"
+
+# The flags of builds.sh.
+set -- "$work/shared/contexts" "$work/shared/base"
+builds=$work/shared/builds.sh cairn=$work/shared/cairn
+sh "$builds" "$cairn" "$@" --isolation overlay >"$work/overlay.ids"
+check 'all Dockerfiles can be built' sh -c '! grep -v " sha256:[0-9a-f]*$" "$1"' - "$work/overlay.ids"
+
+# Two rows beside one another.
+{
+	for way in copy chroot; do
+		CAIRN_ROOT=$work/store-$way sh "$builds" "$cairn" "$@" --isolation $way >"$work/$way.ids"
+	done
+	as $many sh "$builds" "$cairn" "$@" >"$work/$many.ids"
+} &
+row=$!
+CAIRN_ROOT=$work/store-userns sh "$builds" "$cairn" "$@" --isolation userns >"$work/userns.ids"
+for seccomp in docker none; do
+	contained $seccomp 0 sh "$builds" cairn "$@" >"$work/$seccomp.ids"
+done
+wait $row
+same() {
+	check "$1" diff "$work/overlay.ids" "$work/$2.ids"
+}
+same 'the same images in a user namespace of root'\''s' userns
+same 'on copies' copy
+same 'in a chroot' chroot
+same 'as an ordinary user' $many
+same 'in a container' docker
+same 'in a container without a seccomp profile' none
