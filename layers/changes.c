@@ -7,9 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "layers/inode.h"
+#include "layers/path.h"
 #include "layers/scope.h"
 #include "layers/tree.h"
 #include "layers/xattr.h"
@@ -40,7 +42,9 @@ struct level {
 };
 
 struct walk {
+	const struct tree_base *base;
 	struct stack *below;
+	int64_t began, ended; /* from when to when UPPER was written to, in nanoseconds */
 	const struct tree_rules *rules;
 	const struct owner *maker;
 	int64_t epoch;
@@ -197,6 +201,51 @@ static struct entry entry_of(const struct walk *w, const struct stat *st)
 		entry.minor = minor(st->st_rdev);
 	}
 	return entry;
+}
+
+static int64_t nanoseconds(int64_t seconds, int64_t rest)
+{
+	return seconds * 1000000000 + rest;
+}
+
+/* A file system that does not say when UPPER was made: every file is looked at. */
+static void note_times(struct walk *w, int upper)
+{
+	struct timespec now;
+	struct statx born;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	w->ended = nanoseconds(now.tv_sec, now.tv_nsec);
+	w->began = INT64_MAX;
+	if (statx(upper, "", AT_EMPTY_PATH, STATX_BTIME, &born) == 0 && born.stx_mask & STATX_BTIME)
+		w->began = nanoseconds(born.stx_btime.tv_sec, born.stx_btime.tv_nsec);
+}
+
+/* Only its mode, owner or attributes changed: the time that it has is that of its tree, and the
+ * layers have another. What was written meanwhile needs no look. */
+static int keep_time(const struct walk *w, const struct stat *st, struct entry *entry,
+                     struct error *e)
+{
+	int64_t time = nanoseconds(st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+	auto_free char *path = NULL;
+	auto_close int fd = -1;
+	struct error ignored;
+	struct stat before;
+	struct found found;
+	int there;
+
+	if (!w->base || !w->base->tree || (time >= w->began && time <= w->ended))
+		return 0;
+	there = stack_lookup(w->below, w->path, &found, e);
+	if (there <= 0 || found.entry.mtime == entry->mtime)
+		return there < 0 ? -1 : 0;
+	if (asprintf(&path, "%s/%s", w->base->tree[found.layer], w->path) < 0)
+		return error_memory(e);
+	fd = path_open(w->base->store, path, O_PATH | O_NOFOLLOW, 0, &ignored);
+	if (fd >= 0 && fstat(fd, &before) == 0 && S_ISREG(before.st_mode) &&
+	    nanoseconds(before.st_mtim.tv_sec, before.st_mtim.tv_nsec) == time)
+		entry->mtime = found.entry.mtime;
+	return 0;
 }
 
 /* The owner of what is open as FD, where the file system does not tell it (owner.h). */
@@ -404,6 +453,8 @@ static int visit(struct walk *w, const char *name, struct error *e)
 			return visit_dir(w, take_fd(&fd), &st, e);
 	}
 	entry = entry_of(w, &st);
+	if (entry.type == ENTRY_FILE && keep_time(w, &st, &entry, e) < 0)
+		return -1;
 	/* Only names in the upper folder count: copying up has parted a file from those below. */
 	first = st.st_nlink > 1 ? inodes_first(&w->inodes, &st, w->path) : w->path;
 	if (!first)
@@ -452,6 +503,7 @@ static int begin(struct walk *w, int upper, struct error *e)
 		return error_errno(e, "open the upper folder");
 	root.device = st.st_dev;
 	root.inode = st.st_ino;
+	note_times(w, root.fd);
 	if (visit_root(w, &root, &st, e) < 0 || push(w, &root, e) < 0) {
 		level_release(&root);
 		return -1;
@@ -459,12 +511,13 @@ static int begin(struct walk *w, int upper, struct error *e)
 	return 0;
 }
 
-int tree_changes(int upper, struct stack *below, const struct tree_rules *rules,
+int tree_changes(int upper, const struct tree_base *base, const struct tree_rules *rules,
                  const struct owner *maker, int64_t epoch, struct layer_writer *layer,
                  struct error *e)
 {
 	struct walk w = {
-		.below = below, .rules = rules, .maker = maker, .epoch = epoch, .layer = layer,
+		.base = base, .below = base ? base->stack : NULL, .rules = rules, .maker = maker,
+		.epoch = epoch, .layer = layer,
 	};
 	int result = begin(&w, upper, e);
 

@@ -36,14 +36,31 @@ struct tree_rules {
 int tree_make(struct store *s, const struct layer *layer, struct stack *stack, size_t below,
               const struct tree_rules *rules, char path[static TREE_PATH], struct error *e);
 
-/* Write what changed in UPPER, an overlay's upper folder over the layers BELOW, to W: new and
- * changed entries, whiteouts, opaque directories; hard links among changed files. A directory of
- * BELOW that is there with the same mode, owner, xattrs and mtime is left out unless something
- * below it changed; the root is left out whatever its mtime.
+/* A time that nobody knows. */
+#define TREE_NO_TIME INT64_MIN
+
+/* The files in the tree at PATH get the times TIME (nanoseconds since 1970, one for each entry of
+ * its layer's TABLE; NULL: none is known), and those that have LAYER_TIME and no other get OTHERWISE:
+ * a compiler that finds its objects in a cache mount compares times. Their layer stays as it is. */
+int tree_set_times(struct store *s, const char *path, const struct table *table,
+                   const int64_t *time, int64_t otherwise, struct error *e);
+
+/* What a command stood on. */
+struct tree_base {
+	struct stack *stack;
+	int store;               /* the store's folder */
+	const char *const *tree; /* of each layer of STACK, in STORE; NULL: no tree was given times */
+};
+
+/* Write what changed in UPPER, an overlay's upper folder over BASE (NULL: over nothing), to W: new
+ * and changed entries, whiteouts, opaque directories; hard links among changed files. A directory of
+ * BASE that is there with the same mode, owner, xattrs and mtime is left out unless something
+ * below it changed; the root is left out whatever its mtime. A file whose time is still that of its
+ * tree has that of its layer.
  * With EPOCH >= 0 later times become EPOCH. Sockets are left out; files named .wh.* are refused;
  * overlay's own xattrs never leave; file capabilities become version 2 (H106). Without owners,
  * those that are noted count, and what has none is MAKER's and gets a note. */
-int tree_changes(int upper, struct stack *below, const struct tree_rules *rules,
+int tree_changes(int upper, const struct tree_base *base, const struct tree_rules *rules,
                  const struct owner *maker, int64_t epoch, struct layer_writer *w,
                  struct error *e);
 

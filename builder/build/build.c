@@ -149,31 +149,12 @@ static int make_lines(struct graph *g, struct error *e)
 		if (line->stage->base_kind == BASE_CONTEXT)
 			make_context_task(line, i);
 		g->left += line->count + line->has_context_task;
-		for (size_t k = 0; k < line->count; k++)
+		for (size_t k = 0; k < line->count; k++) {
 			line->task[k].step = &line->stage->step[k];
+			b->has_run |= line->task[k].step->kind == STEP_RUN;
+		}
 	}
 	return 0;
-}
-
-/* Does a RUN stand on what is made at this place? Its files are then wanted as a tree. */
-static void mark_feeders(struct building *b)
-{
-	for (size_t i = b->plan->count; i-- > 0;) {
-		struct line *line = &b->line[i];
-		bool feeds = false;
-
-		for (size_t other = 0; other < b->plan->count; other++) {
-			const struct line *child = &b->line[other];
-
-			if (child->task && child->stage->base_kind == BASE_STAGE &&
-			    child->stage->base_stage == i && child->count > 0)
-				feeds |= child->task[0].feeds_run || child->task[0].step->kind == STEP_RUN;
-		}
-		for (size_t k = line->count; k-- > 0;) {
-			line->task[k].feeds_run = feeds;
-			feeds |= line->task[k].step->kind == STEP_RUN;
-		}
-	}
 }
 
 static void enter(struct graph *g, struct task *t)
@@ -320,8 +301,13 @@ static int begin(struct graph *g, const struct build_options *options, struct er
 	sandbox_form(b->trees.form);
 	if (make_lines(g, e) < 0)
 		return -1;
-	mark_feeders(b);
 	return connect_all(g, e);
+}
+
+static void task_release(struct task *t)
+{
+	free(t->then);
+	free(t->time);
 }
 
 static void end(struct graph *g)
@@ -330,8 +316,8 @@ static void end(struct graph *g)
 
 	for (size_t i = 0; b->line && i < b->plan->count; i++) {
 		for (size_t k = 0; k < b->line[i].count; k++)
-			free(b->line[i].task[k].then);
-		free(b->line[i].context_task.then);
+			task_release(&b->line[i].task[k]);
+		task_release(&b->line[i].context_task);
 		free(b->line[i].task);
 	}
 	free(b->line);

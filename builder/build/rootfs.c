@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/build/times.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 #include "layers/xattr.h"
@@ -28,9 +29,9 @@ static void list_lower(struct rootfs *root, size_t floor, size_t count)
 	}
 }
 
-/* The tree of layer I; CHAIN has hashed the layers below it. A tree may depend on them. */
-static int find_tree(struct building *b, struct rootfs *root, size_t i, struct sha256 *chain,
-                     struct error *e)
+/* The tree of layer I, which MAKER made; CHAIN has hashed the layers below it. A tree may depend on them. */
+static int find_tree(struct building *b, struct rootfs *root, size_t i, const struct task *maker,
+                     struct sha256 *chain, struct error *e)
 {
 	const struct layer *layer = stack_layer(root->stack, i);
 	struct sha256 fork;
@@ -43,7 +44,8 @@ static int find_tree(struct building *b, struct rootfs *root, size_t i, struct s
 	root->tree[i] = shelf_tree(b->shelf, &pile);
 	if (root->tree[i])
 		return 0;
-	if (tree_make(b->store, layer, root->stack, i, &b->trees, path, e) < 0)
+	if (tree_make(b->store, layer, root->stack, i, &b->trees, path, e) < 0 ||
+	    times_give(b, maker, layer, path, e) < 0)
 		return -1;
 	root->tree[i] = shelf_keep_tree(b->shelf, &pile, path);
 	return root->tree[i] ? 0 : error_memory(e);
@@ -52,20 +54,21 @@ static int find_tree(struct building *b, struct rootfs *root, size_t i, struct s
 int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *root,
                 struct error *e)
 {
+	auto_free struct task **maker = NULL;
 	struct sha256 chain;
 	size_t count;
 
 	root->stack = stack_below(b, stage, number, e);
 	if (!root->stack || stack_fetch_all(root->stack, e) < 0)
 		return -1;
-	count = stack_count(root->stack);
+	maker = tasks_below(b, stage, number, &count);
 	root->tree = calloc(count + 1, sizeof *root->tree);
 	root->lower = calloc(count + 1, sizeof *root->lower);
-	if (!root->tree || !root->lower)
+	if (!maker || !root->tree || !root->lower)
 		return error_memory(e);
 	sha256_begin(&chain);
 	for (size_t i = 0; i < count; i++)
-		if (find_tree(b, root, i, &chain, e) < 0)
+		if (find_tree(b, root, i, maker[i], &chain, e) < 0)
 			return -1;
 	/* overlayfs does not ask whether the root of a layer is opaque. */
 	list_lower(root, stack_floor(root->stack), count);

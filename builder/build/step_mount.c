@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "builder/build/step_run.h"
+#include "builder/build/times.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 
@@ -126,11 +128,18 @@ int mount_prepare(struct building *b, struct task *t, const struct run_mount *rm
 static int open_context_bind(struct building *b, struct mounting *m, struct sandbox_mount *out,
                              struct error *e)
 {
+	struct task copier = { .record.created = time(NULL) };
 	struct layer layer;
 	char path[TREE_PATH];
+	int result;
 
 	if (copy_write(m->copy, &layer, e) < 0 ||
-	    tree_make(b->store, &layer, NULL, 0, &b->trees, path, e) < 0)
+	    tree_make(b->store, &layer, NULL, 0, &b->trees, path, e) < 0 ||
+	    times_note(b, &copier, m->copy, e) < 0)
+		return -1;
+	result = times_give(b, &copier, &layer, path, e);
+	free(copier.time);
+	if (result < 0)
 		return -1;
 	m->layer_lower[0] = strdup(path);
 	if (!m->layer_lower[0])

@@ -235,11 +235,12 @@ static int take_layer(struct building *b, const struct scene *scene, struct atte
                       struct record *record, struct error *e)
 {
 	const struct owner maker = { scene->run.uid, scene->run.gid };
+	const struct tree_base base = { scene->root.stack, scene->run.store, scene->root.tree };
 	struct layer_writer *w = layer_begin(b->store, e);
 
 	if (!w)
 		return -1;
-	if (tree_changes(a->upper, scene->root.stack, &b->trees, &maker, b->plan->epoch, w, e) < 0) {
+	if (tree_changes(a->upper, &base, &b->trees, &maker, b->plan->epoch, w, e) < 0) {
 		layer_abandon(w);
 		return -1;
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "builder/build/times.h"
 #include "layers/scope.h"
 
 /* How often somebody who waits for another process's step looks whether it was told to stop. */
@@ -23,41 +24,45 @@ bool build_is_cancelled(const struct building *b)
 	return poll(&p, 1, 0) > 0;
 }
 
-static size_t count_below(const struct building *b, size_t stage, size_t number)
-{
-	const struct line *line = &b->line[stage];
-	size_t count = 0;
+/* Layers one upon the other, and who makes each; the arrays that are there are filled. */
+struct pile {
+	struct layer *layer;
+	struct task **task;
+	size_t count;
+};
 
-	if (line->stage->base_kind == BASE_STAGE)
-		count = count_below(b, line->stage->base_stage, SIZE_MAX);
-	else if (line->stage->base_kind == BASE_IMAGE)
-		count = line->stage->base->layer_count;
-	if (line->has_context_task && number > 0)
-		count += line->context_task.record.has_layer;
-	for (size_t i = 0; i < line->count && i < number; i++)
-		count += line->task[i].record.has_layer;
-	return count;
+static void put_below(struct pile *pile, const struct layer *layer, struct task *maker)
+{
+	if (pile->layer)
+		pile->layer[pile->count] = *layer;
+	if (pile->task)
+		pile->task[pile->count] = maker;
+	pile->count++;
 }
 
-static struct layer *fill_below(const struct building *b, size_t stage, size_t number,
-                                struct layer *out)
+static void walk_below(const struct building *b, size_t stage, size_t number, struct pile *pile)
 {
-	const struct line *line = &b->line[stage];
+	struct line *line = &b->line[stage];
+	struct task *context = &line->context_task;
 
-	if (line->stage->base_kind == BASE_STAGE) {
-		out = fill_below(b, line->stage->base_stage, SIZE_MAX, out);
-	} else if (line->stage->base_kind == BASE_IMAGE) {
-		const struct base *base = line->stage->base;
-
-		memcpy(out, base->layers, base->layer_count * sizeof *out);
-		out += base->layer_count;
-	}
-	if (line->has_context_task && number > 0 && line->context_task.record.has_layer)
-		*out++ = line->context_task.record.layer;
+	if (line->stage->base_kind == BASE_STAGE)
+		walk_below(b, line->stage->base_stage, SIZE_MAX, pile);
+	for (size_t i = 0; line->stage->base_kind == BASE_IMAGE && i < line->stage->base->layer_count;
+	     i++)
+		put_below(pile, &line->stage->base->layers[i], NULL);
+	if (line->has_context_task && number > 0 && context->record.has_layer)
+		put_below(pile, &context->record.layer, context);
 	for (size_t i = 0; i < line->count && i < number; i++)
 		if (line->task[i].record.has_layer)
-			*out++ = line->task[i].record.layer;
-	return out;
+			put_below(pile, &line->task[i].record.layer, &line->task[i]);
+}
+
+static size_t count_below(const struct building *b, size_t stage, size_t number)
+{
+	struct pile pile = { 0 };
+
+	walk_below(b, stage, number, &pile);
+	return pile.count;
 }
 
 /* The task that stands for FROM a folder counts as number -1: it has nothing below it. */
@@ -70,13 +75,24 @@ static size_t number_of(const struct building *b, const struct task *t)
 
 struct layer *layers_below(const struct building *b, size_t stage, size_t number, size_t *count)
 {
-	struct layer *layers;
+	struct pile pile = { 0 };
 
 	*count = count_below(b, stage, number);
-	layers = calloc(*count + 1, sizeof *layers);
-	if (layers)
-		fill_below(b, stage, number, layers);
-	return layers;
+	pile.layer = calloc(*count + 1, sizeof *pile.layer);
+	if (pile.layer)
+		walk_below(b, stage, number, &pile);
+	return pile.layer;
+}
+
+struct task **tasks_below(const struct building *b, size_t stage, size_t number, size_t *count)
+{
+	struct pile pile = { 0 };
+
+	*count = count_below(b, stage, number);
+	pile.task = calloc(*count + 1, sizeof *pile.task);
+	if (pile.task)
+		walk_below(b, stage, number, &pile);
+	return pile.task;
 }
 
 void chain_digest(const struct layer *layers, size_t count, struct digest *chain)
@@ -272,6 +288,7 @@ void copy_world_release(struct copy_world *world)
 
 struct copying {
 	struct copy_world world;
+	struct origin_times times;
 	struct selection *copy;
 };
 
@@ -283,6 +300,7 @@ static void copy_release(void *work)
 		return;
 	copy_free(c->copy);
 	copy_world_release(&c->world);
+	origin_times_release(&c->times);
 	free(c);
 }
 
@@ -298,8 +316,10 @@ static int copy_prepare(struct building *b, struct task *t, struct key *key, voi
 	if (copy_world_of(b, step, t->step->stage, number_of(b, t), t, &c->world, e) < 0)
 		return -1;
 	key_add_number(key, "SOURCE_DATE_EPOCH", b->plan->epoch);
+	if (origin_times_open(b, step, &c->times, &c->world, e) < 0)
+		return -1;
 	c->copy = copy_select(step, &c->world, key, e);
-	return c->copy ? 0 : -1;
+	return c->copy ? times_note(b, t, c->copy, e) : -1;
 }
 
 static int copy_perform(struct building *b, struct task *t, void *work, struct record *record,
@@ -307,10 +327,11 @@ static int copy_perform(struct building *b, struct task *t, void *work, struct r
 {
 	struct copying *c = work;
 
-	(void)b;
-	(void)t;
 	record->has_layer = true;
-	return copy_write(c->copy, &record->layer, e);
+	if (copy_write(c->copy, &record->layer, e) < 0)
+		return -1;
+	/* What was in archives and repositories is known now. */
+	return times_note(b, t, c->copy, e);
 }
 
 static char *copy_compare(void *work, const struct layer *old)

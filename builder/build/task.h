@@ -22,8 +22,9 @@ struct task {
 	struct task **then;     /* who waits for this one */
 	size_t then_count, then_capacity;
 	size_t waiting;         /* for how many this one waits */
-	bool feeds_run;         /* a RUN stands on this layer: its tree will be wanted */
 	struct record record;   /* the result */
+	int64_t *time;          /* of the files in its layer: builder/build/times.h; may be NULL */
+	size_t time_count;
 };
 
 /* A stage while it is built. */
@@ -45,6 +46,7 @@ struct building {
 	struct line *line;      /* one per stage of the plan */
 	struct sandbox *sandbox;
 	struct tree_rules trees;
+	bool has_run;           /* there is a RUN: trees are wanted */
 	_Atomic bool *secret_used; /* of each of the options' secrets */
 	int cancel;             /* readable when all is to end */
 };
@@ -52,6 +54,10 @@ struct building {
 /* The layers below STEP NUMBER of STAGE (all of the stage's with SIZE_MAX), bottom first. Lent
  * structs in an array that the caller frees. NULL when memory is out. */
 struct layer *layers_below(const struct building *b, size_t stage, size_t number, size_t *count);
+
+/* The tasks that make those layers, as an array that the caller frees; NULL for a layer of a base
+ * image. NULL when memory is out. */
+struct task **tasks_below(const struct building *b, size_t stage, size_t number, size_t *count);
 
 /* A stack of the same. */
 struct stack *stack_below(struct building *b, size_t stage, size_t number, struct error *e);

@@ -73,7 +73,7 @@ static int add_file(struct selection *c, const char *name, int fd, const struct 
 			.path = path,
 			.type = ENTRY_FILE,
 			.size = d->size,
-			.mtime = d->modified >= 0 ? d->modified : CONTEXT_TIME,
+			.mtime = d->modified >= 0 ? d->modified : LAYER_TIME,
 			.digest = d->digest,
 		},
 		.fd = fd,

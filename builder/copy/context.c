@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "builder/copy/context_parts.h"
+#include "layers/layer.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 
@@ -272,6 +273,11 @@ const struct context_file *context_file_folder(const struct context_file *file)
 	return file->parent;
 }
 
+int64_t context_time(const struct context_file *file)
+{
+	return file->mtime_ns;
+}
+
 bool context_is_unhashed(const struct context_file *file)
 {
 	return S_ISREG(file->mode) && !(file->flags & FILE_HASHED);
@@ -444,7 +450,7 @@ int context_walk(struct context *c, const struct context_file *dir, bool deep,
 
 void context_entry(const struct context_file *file, struct entry *entry)
 {
-	*entry = (struct entry){ .mode = file->mode & 07777, .mtime = CONTEXT_TIME };
+	*entry = (struct entry){ .mode = file->mode & 07777, .mtime = LAYER_TIME };
 	switch (file->mode & S_IFMT) {
 	case S_IFDIR:
 		entry->type = ENTRY_DIR;

@@ -25,11 +25,6 @@
 #include "layers/table.h"
 #include "parser/ignore.h"
 
-/* What a copied file's time is when SOURCE_DATE_EPOCH is not set: 1980-01-01 00:00:00 UTC. The time
- * of a checkout would make equal trees unequal layers; 0 is a time that zip files cannot hold and
- * that many tools take for "none". */
-#define CONTEXT_TIME 315532800
-
 struct context;
 struct context_file; /* lent by its context until that is closed */
 
@@ -77,6 +72,9 @@ char *context_file_path(const struct context_file *file);
 /* FILE's own name, "" for the root, and the folder that it is in, NULL for the root. */
 const char *context_file_name(const struct context_file *file);
 const struct context_file *context_file_folder(const struct context_file *file);
+
+/* When FILE was changed, in nanoseconds since 1970: what no layer depends on. */
+int64_t context_time(const struct context_file *file);
 
 /* Is FILE a regular file whose digest nobody knows yet? */
 bool context_is_unhashed(const struct context_file *file);

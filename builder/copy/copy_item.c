@@ -76,7 +76,7 @@ static int64_t item_time(const struct selection *c, const struct copy_item *item
 	int64_t epoch = c->world->epoch;
 
 	if (item->kind != ITEM_ARRIVED)
-		return epoch >= 0 ? epoch : CONTEXT_TIME;
+		return epoch >= 0 ? epoch : LAYER_TIME;
 	return epoch >= 0 && item->arrived->entry.mtime > epoch ? epoch
 	                                                        : item->arrived->entry.mtime;
 }
@@ -114,4 +114,25 @@ void copy_entry(struct item_reader *r, const struct copy_item *item, struct entr
 		entry->link = item_path(&r->link, c, &c->item[first - 1]);
 		entry->size = 0;
 	}
+}
+
+int64_t *copy_times(const struct selection *c, size_t *count, struct error *e)
+{
+	const struct copy_world *w = c->world;
+	int64_t *time = malloc((c->count + 1) * sizeof *time);
+
+	if (!time)
+		error_memory(e);
+	for (size_t i = 0; time && i < c->count; i++) {
+		const struct copy_item *item = &c->item[i];
+		const struct arrived *a = item->kind == ITEM_ARRIVED ? item->arrived : NULL;
+
+		time[i] = TREE_NO_TIME;
+		if (item->kind == ITEM_CONTEXT)
+			time[i] = context_time(item->file);
+		else if (a && a->fd < 0 && a->entry.mtime == LAYER_TIME && w->time_of)
+			time[i] = w->time_of(w->time_context, a->layer, a->entry.path);
+	}
+	*count = c->count;
+	return time;
 }

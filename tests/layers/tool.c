@@ -111,7 +111,7 @@ static int changes(struct store *s, const char *upper, const struct layer *layer
 
 	if (!w || dir < 0)
 		return error_errno(e, "open %s", upper);
-	if (tree_changes(dir, stack, &rules, NULL, -1, w, e) < 0) {
+	if (tree_changes(dir, &(struct tree_base){ .stack = stack }, &rules, NULL, -1, w, e) < 0) {
 		layer_abandon(w);
 		return -1;
 	}
