@@ -12,7 +12,7 @@
 #include "layers/archive.h"
 #include "layers/blob.h"
 #include "layers/layer.h"
-#include "layers/readahead.h"
+#include "layers/layer_stream.h"
 #include "layers/record.h"
 #include "layers/reserve.h"
 #include "layers/scope.h"
@@ -27,107 +27,15 @@
 /* The mode of a record that says only that its directory is opaque. */
 #define MARK_ONLY 0x10000
 
-/* --- the stream: blob, inflated, hashed before and after ---------------------------------------- */
-
-struct stream {
-	int fd;
-	struct inflater *inflater;
-	struct sha256 blob, tar;
-	int64_t blob_size, tar_size;
-	struct readahead *ahead;    /* of what is inflated */
-	const unsigned char *bytes; /* lent by it */
-	size_t at, have;
-};
-
-static ssize_t pull_blob(void *context, void *buffer, size_t size, struct error *e)
+static ssize_t fetch_blob(void *context, void *buffer, size_t size, int64_t offset, struct error *e)
 {
-	struct stream *s = context;
+	const int *fd = context;
 	ssize_t n;
 
 	do
-		n = read(s->fd, buffer, size);
+		n = pread(*fd, buffer, size, offset);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return error_errno(e, "read");
-	sha256_add(&s->blob, buffer, (size_t)n);
-	s->blob_size += n;
-	return n;
-}
-
-static ssize_t pull_inflated(void *context, void *buffer, size_t size, struct error *e)
-{
-	struct stream *s = context;
-
-	return inflate_read(s->inflater, buffer, size, e);
-}
-
-static ssize_t pull_tar(void *context, void *buffer, size_t size, struct error *e)
-{
-	struct stream *s = context;
-
-	if (s->at == s->have) {
-		ssize_t n = readahead_next(s->ahead, &s->bytes, e);
-
-		if (n <= 0)
-			return n;
-		sha256_add(&s->tar, s->bytes, (size_t)n);
-		s->tar_size += n;
-		s->at = 0;
-		s->have = (size_t)n;
-	}
-	if (size > s->have - s->at)
-		size = s->have - s->at;
-	memcpy(buffer, s->bytes + s->at, size);
-	s->at += size;
-	return (ssize_t)size;
-}
-
-static int stream_open(struct stream *st, struct store *s, const struct layer *layer,
-                       struct error *e)
-{
-	unsigned char magic[8];
-	enum compression found;
-	ssize_t have;
-
-	*st = (struct stream){ .fd = blob_open(s, &layer->blob, layer->blob_size, e) };
-	if (st->fd < 0)
-		return -1;
-	sha256_begin(&st->blob);
-	sha256_begin(&st->tar);
-	have = pread(st->fd, magic, sizeof magic, 0);
-	if (have < 0)
-		return error_errno(e, "read");
-	found = compression_sniff(magic, (size_t)have);
-	if (layer->compression != COMPRESSION_NONE && found != layer->compression)
-		return error_set(e, ERROR_CORRUPT, "it is not %s, as its media type says",
-		                 compression_name(layer->compression));
-	st->inflater = inflate_begin(layer->compression, pull_blob, st, e);
-	st->ahead = st->inflater ? readahead_begin(pull_inflated, st, e) : NULL;
-	return st->ahead ? 0 : -1;
-}
-
-static void stream_close(struct stream *st)
-{
-	readahead_end(st->ahead);
-	inflate_end(st->inflater);
-	if (st->fd >= 0)
-		close(st->fd);
-}
-
-/* The archive has been read to its end, and the end of an archive is the end of its blob. */
-static int stream_verify(struct stream *st, const struct layer *layer, struct error *e)
-{
-	char text[DIGEST_TEXT];
-	struct digest blob, tar;
-
-	sha256_end(&st->blob, &blob);
-	sha256_end(&st->tar, &tar);
-	if (st->blob_size != layer->blob_size || !digest_equal(&blob, &layer->blob))
-		return error_set(e, ERROR_CORRUPT, "its bytes are those of %s", digest_format(&blob, text));
-	if (!digest_equal(&tar, &layer->diff_id))
-		return error_set(e, ERROR_CORRUPT, "its tar is not its diff_id, but %s",
-		                 digest_format(&tar, text));
-	return 0;
+	return n < 0 ? error_errno(e, "read") : n;
 }
 
 /* --- names -------------------------------------------------------------------------------------- */
@@ -265,10 +173,10 @@ static int take_entry(struct index *x, struct archive *a, unsigned char *buffer,
 	return write_down(x, entry, e);
 }
 
-static int read_entries(struct index *x, struct stream *stream, struct error *e)
+static int read_entries(struct index *x, struct layer_stream *stream, struct error *e)
 {
 	auto_free unsigned char *buffer = malloc(BUFFER_SIZE);
-	struct archive *a = buffer ? archive_begin(pull_tar, stream, e) : NULL;
+	struct archive *a = buffer ? archive_begin(layer_stream_pull, stream, e) : NULL;
 	struct entry entry;
 	int result;
 
@@ -539,7 +447,7 @@ static int write_table(struct store *s, const struct index *x, const struct laye
 	return -1;
 }
 
-static int index_stream(struct store *s, struct index *x, struct stream *stream,
+static int index_stream(struct store *s, struct index *x, struct layer_stream *stream,
                         const struct layer *layer, struct error *e)
 {
 	struct store_temp temp;
@@ -553,21 +461,20 @@ static int index_stream(struct store *s, struct index *x, struct stream *stream,
 		close(fd);
 		return error_memory(e);
 	}
-	if (read_entries(x, stream, e) < 0 || stream_verify(stream, layer, e) < 0 || sort(x, e) < 0)
+	if (read_entries(x, stream, e) < 0 || layer_stream_verify(stream, layer, e) < 0 || sort(x, e) < 0)
 		return -1;
-	return write_table(s, x, layer, stream->tar_size, e);
+	return write_table(s, x, layer, layer_stream_size(stream), e);
 }
 
 int layer_index(struct store *s, const struct layer *layer, struct error *e)
 {
+	auto_close int fd = blob_open(s, &layer->blob, layer->blob_size, e);
 	struct index x = { .count = 0 };
-	struct stream stream;
+	struct layer_stream *stream = fd < 0 ? NULL : layer_stream_open(layer, fetch_blob, &fd, e);
 	char text[DIGEST_TEXT];
-	int result = stream_open(&stream, s, layer, e);
+	int result = stream ? index_stream(s, &x, stream, layer, e) : -1;
 
-	if (result == 0)
-		result = index_stream(s, &x, &stream, layer, e);
-	stream_close(&stream);
+	layer_stream_close(stream);
 	if (x.bytes)
 		munmap((void *)x.bytes, x.size);
 	if (x.file)

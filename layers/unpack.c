@@ -13,9 +13,9 @@
 #include "layers/archive.h"
 #include "layers/implied.h"
 #include "layers/reserve.h"
+#include "layers/restore.h"
 #include "layers/scope.h"
 #include "layers/tarball.h"
-#include "layers/xattr.h"
 
 #define BUFFER_SIZE (128 << 10)
 
@@ -132,40 +132,6 @@ static const char *go_beside(struct unpack *u, const char *path, struct error *e
 	return slash ? slash + 1 : path;
 }
 
-/* --- metadata ----------------------------------------------------------------------------------- */
-
-/* In this order: changing the owner takes setuid and capabilities away (H098, H107). */
-static int set_metadata(const struct unpack *u, int fd, const struct entry *entry, struct error *e)
-{
-	const struct timespec times[2] = { { .tv_sec = entry->mtime }, { .tv_sec = entry->mtime } };
-	const struct owner owner = { entry->uid, entry->gid };
-
-	if (owner_set(fd, &owner, u->rules->keep_owners) < 0)
-		return error_errno(e, "unpack %s: owner %u:%u", entry->path, entry->uid, entry->gid);
-	if (xattr_write(fd, entry, u->rules->keep_owners, e) < 0)
-		return error_context(e, "unpack %s", entry->path);
-	if (fchmod(fd, entry->mode) < 0 || futimens(fd, times) < 0)
-		return unpack_failed(e, entry->path);
-	return 0;
-}
-
-/* The same for what cannot be opened without consequences: links, pipes, devices. */
-static int set_metadata_at(const struct unpack *u, const char *name, const struct entry *entry,
-                           struct error *e)
-{
-	const struct timespec times[2] = { { .tv_sec = entry->mtime }, { .tv_sec = entry->mtime } };
-
-	if (u->rules->keep_owners &&
-	    fchownat(u->dir, name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_errno(e, "unpack %s: owner %u:%u", entry->path, entry->uid, entry->gid);
-	/* This tree is ours alone: NAME is what was made a moment ago, and no link. */
-	if (entry->type != ENTRY_SYMLINK && fchmodat(u->dir, name, entry->mode, 0) < 0)
-		return unpack_failed(e, entry->path);
-	if (utimensat(u->dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return unpack_failed(e, entry->path);
-	return 0;
-}
-
 /* --- contents ----------------------------------------------------------------------------------- */
 
 /* Where a content comes from: READ gives the next bytes. */
@@ -222,7 +188,7 @@ static int make_file(struct unpack *u, const struct entry *entry, const struct s
 	else
 		result = copy_content(u, fd, entry, from, e);
 	if (result == 0)
-		result = set_metadata(u, fd, entry, e);
+		result = restore_metadata(u->rules, fd, entry, e);
 	if (close(fd) < 0 && result == 0)
 		result = unpack_failed(e, entry->path);
 	return result;
@@ -342,7 +308,7 @@ static int make_device(struct unpack *u, const char *name, const struct entry *e
 		return error_set(e, ERROR_CORRUPT, "unpack %s: a device 0:0 cannot be kept", entry->path);
 	if (mknodat(u->dir, name, type | 0600, makedev(entry->major, entry->minor)) < 0)
 		return unpack_failed(e, entry->path);
-	return set_metadata_at(u, name, entry, e);
+	return restore_metadata_at(u->rules, u->dir, name, entry, e);
 }
 
 /* On an overlay nobody can make a device 0:0. */
@@ -400,7 +366,7 @@ static int make_node(struct unpack *u, const struct entry *entry, const char *op
 	}
 	if (result < 0)
 		return unpack_failed(e, entry->path);
-	return set_metadata_at(u, name, entry, e);
+	return restore_metadata_at(u->rules, u->dir, name, entry, e);
 }
 
 static int make_nodes(struct unpack *u, struct error *e)
@@ -515,7 +481,7 @@ static int finish_dir(struct unpack *u, const struct entry *entry, struct error 
 	fd = openat(u->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return unpack_failed(e, entry->path);
-	return set_metadata(u, fd, entry, e);
+	return restore_metadata(u->rules, fd, entry, e);
 }
 
 static int finish_dirs(struct unpack *u, struct error *e)
