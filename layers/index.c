@@ -11,8 +11,7 @@
 
 #include "layers/archive.h"
 #include "layers/blob.h"
-#include "layers/layer.h"
-#include "layers/layer_stream.h"
+#include "layers/index.h"
 #include "layers/record.h"
 #include "layers/reserve.h"
 #include "layers/scope.h"
@@ -26,17 +25,6 @@
 
 /* The mode of a record that says only that its directory is opaque. */
 #define MARK_ONLY 0x10000
-
-static ssize_t fetch_blob(void *context, void *buffer, size_t size, int64_t offset, struct error *e)
-{
-	const int *fd = context;
-	ssize_t n;
-
-	do
-		n = pread(*fd, buffer, size, offset);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? error_errno(e, "read") : n;
-}
 
 /* --- names -------------------------------------------------------------------------------------- */
 
@@ -103,6 +91,7 @@ static int take_whiteout(struct entry *entry, char *path, struct error *e)
 /* --- writing down ------------------------------------------------------------------------------- */
 
 struct index {
+	struct early_tree *tree; /* NULL: none is wanted */
 	FILE *file;            /* the records, in the order of the archive */
 	struct reserve reserve;
 	uint64_t size;
@@ -132,16 +121,23 @@ static int write_down(struct index *x, const struct entry *entry, struct error *
 	return reserve_take(&x->reserve, fileno(x->file), written, e);
 }
 
-static int hash_content(struct archive *a, unsigned char *buffer, struct entry *entry,
-                        struct error *e)
+static int take_content(struct index *x, struct archive *a, unsigned char *buffer,
+                        struct entry *entry, struct error *e)
 {
 	struct sha256 hash;
 	ssize_t n;
 
+	if (x->tree)
+		early_tree_file(x->tree, entry);
 	sha256_begin(&hash);
-	while ((n = archive_read(a, buffer, BUFFER_SIZE, e)) > 0)
+	while ((n = archive_read(a, buffer, BUFFER_SIZE, e)) > 0) {
 		sha256_add(&hash, buffer, (size_t)n);
+		if (x->tree)
+			early_tree_bytes(x->tree, buffer, (size_t)n);
+	}
 	sha256_end(&hash, &entry->digest);
+	if (x->tree)
+		early_tree_file_end(x->tree);
 	return n < 0 ? error_context(e, "%s", entry->path) : 0;
 }
 
@@ -168,8 +164,10 @@ static int take_entry(struct index *x, struct archive *a, unsigned char *buffer,
 	result = take_whiteout(entry, path, e);
 	if (result <= 0)
 		return result;
-	if (entry->type == ENTRY_FILE && hash_content(a, buffer, entry, e) < 0)
+	if (entry->type == ENTRY_FILE && take_content(x, a, buffer, entry, e) < 0)
 		return -1;
+	if (entry->type == ENTRY_DIR && x->tree)
+		early_tree_dir(x->tree, path);
 	return write_down(x, entry, e);
 }
 
@@ -463,14 +461,16 @@ static int index_stream(struct store *s, struct index *x, struct layer_stream *s
 	}
 	if (read_entries(x, stream, e) < 0 || layer_stream_verify(stream, layer, e) < 0 || sort(x, e) < 0)
 		return -1;
+	if (x->tree && !x->simple)
+		early_tree_give_up(x->tree);
 	return write_table(s, x, layer, layer_stream_size(stream), e);
 }
 
-int layer_index(struct store *s, const struct layer *layer, struct error *e)
+int index_bytes(struct store *s, const struct layer *layer, layer_fetch *fetch, void *context,
+                struct early_tree *tree, struct error *e)
 {
-	auto_close int fd = blob_open(s, &layer->blob, layer->blob_size, e);
-	struct index x = { .count = 0 };
-	struct layer_stream *stream = fd < 0 ? NULL : layer_stream_open(layer, fetch_blob, &fd, e);
+	struct index x = { .tree = tree };
+	struct layer_stream *stream = layer_stream_open(layer, fetch, context, e);
 	char text[DIGEST_TEXT];
 	int result = stream ? index_stream(s, &x, stream, layer, e) : -1;
 
@@ -481,4 +481,25 @@ int layer_index(struct store *s, const struct layer *layer, struct error *e)
 		fclose(x.file);
 	free(x.place);
 	return result < 0 ? error_context(e, "layer %s", digest_format(&layer->blob, text)) : 0;
+}
+
+static ssize_t fetch_blob(void *context, void *buffer, size_t size, int64_t offset, struct error *e)
+{
+	const int *fd = context;
+	ssize_t n;
+
+	do
+		n = pread(*fd, buffer, size, offset);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? error_errno(e, "read") : n;
+}
+
+int layer_index(struct store *s, const struct layer *layer, struct error *e)
+{
+	auto_close int fd = blob_open(s, &layer->blob, layer->blob_size, e);
+	char text[DIGEST_TEXT];
+
+	if (fd < 0)
+		return error_context(e, "layer %s", digest_format(&layer->blob, text));
+	return index_bytes(s, layer, fetch_blob, &fd, NULL, e);
 }

@@ -31,6 +31,7 @@ struct unpack {
 	size_t implied_count, implied_capacity;
 	unsigned char *buffer;
 	struct reserve reserve;
+	bool has_files;   /* and their directories */
 };
 
 static int unpack_failed(struct error *e, const char *path)
@@ -286,7 +287,7 @@ static int make_dir(struct unpack *u, const char *name, const struct entry *entr
 {
 	auto_close int fd = -1;
 
-	if (mkdirat(u->dir, name, 0700) < 0)
+	if (mkdirat(u->dir, name, 0700) < 0 && !(u->has_files && errno == EEXIST))
 		return unpack_failed(e, entry->path);
 	if (entry->type != ENTRY_OPAQUE)
 		return 0;
@@ -518,6 +519,14 @@ static void release(struct unpack *u)
 	free(u->buffer);
 }
 
+static int unpack_all(struct unpack *u, struct tarball *tar, struct error *e)
+{
+	if (make_nodes(u, e) < 0 || (!u->has_files && make_files(u, tar, e) < 0) ||
+	    make_links(u, e) < 0)
+		return -1;
+	return finish_dirs(u, e);
+}
+
 int unpack(struct store *s, const struct layer *layer, const struct table *table,
            struct stack *under, const struct tree_rules *rules, int root, struct error *e)
 {
@@ -526,17 +535,21 @@ int unpack(struct store *s, const struct layer *layer, const struct table *table
 		.buffer = malloc(BUFFER_SIZE),
 	};
 	struct tarball *tar = u.buffer ? tarball_open(s, layer, e) : NULL;
-	int result = tar ? 0 : u.buffer ? -1 : error_memory(e);
+	int result = tar ? unpack_all(&u, tar, e) : u.buffer ? -1 : error_memory(e);
 
-	if (result == 0)
-		result = make_nodes(&u, e);
-	if (result == 0)
-		result = make_files(&u, tar, e);
-	if (result == 0)
-		result = make_links(&u, e);
-	if (result == 0)
-		result = finish_dirs(&u, e);
 	tarball_close(tar);
+	release(&u);
+	return result;
+}
+
+int unpack_rest(const struct table *table, const struct tree_rules *rules, int root,
+                struct error *e)
+{
+	struct unpack u = {
+		.table = table, .rules = rules, .root = root, .dir = root, .has_files = true,
+	};
+	int result = unpack_all(&u, NULL, e);
+
 	release(&u);
 	return result;
 }

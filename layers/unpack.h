@@ -11,3 +11,8 @@
 /* UNDER are the layers below, or NULL. ROOT is the directory to fill. */
 int unpack(struct store *s, const struct layer *layer, const struct table *table,
            struct stack *under, const struct tree_rules *rules, int root, struct error *e);
+
+/* The same when ROOT has the layer's files, and the directories that they are in, already; TABLE
+ * needs no layers below. */
+int unpack_rest(const struct table *table, const struct tree_rules *rules, int root,
+                struct error *e);

@@ -234,27 +234,20 @@ static int blob_sink(void *context, const void *data, size_t size, struct error 
 	return 0;
 }
 
-int pull_blob(struct registry *r, const struct digest *d, int64_t size, struct store *s,
-              http_progress *progress, void *context, struct error *e)
-{
-	struct to_blob to = { .progress = progress, .context = context };
-
-	if (blob_has(s, d, size))
-		return 0;
-	to.writer = blob_begin(s, e);
-	if (!to.writer)
-		return -1;
-	if (registry_blob(r, d, size, blob_sink, &to, e) < 0) {
-		blob_discard(to.writer);
-		return -1;
-	}
-	return blob_commit_as(to.writer, d, e) < 0 ? -1 : 0;
-}
-
 int pull_layer_blob(const struct remote_image *image, size_t index, struct store *s,
                     http_progress *progress, void *context, struct error *e)
 {
 	const struct remote_layer *layer = &image->layer[index];
+	struct to_blob to = { .progress = progress, .context = context };
 
-	return pull_blob(image->registry, &layer->digest, layer->size, s, progress, context, e);
+	if (blob_has(s, &layer->digest, layer->size))
+		return 0;
+	to.writer = blob_begin(s, e);
+	if (!to.writer)
+		return -1;
+	if (registry_blob(image->registry, &layer->digest, layer->size, blob_sink, &to, e) < 0) {
+		blob_discard(to.writer);
+		return -1;
+	}
+	return blob_commit_as(to.writer, &layer->digest, e) < 0 ? -1 : 0;
 }

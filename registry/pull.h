@@ -56,7 +56,3 @@ int pull_layer(const struct remote_image *image, size_t index, registry_sink *si
  * verified: layer_index reads what is in them. */
 int pull_layer_blob(const struct remote_image *image, size_t index, struct store *s,
                     http_progress *progress, void *context, struct error *e);
-
-/* The same for any blob of a repository, when digest and size are known from elsewhere. */
-int pull_blob(struct registry *r, const struct digest *d, int64_t size, struct store *s,
-              http_progress *progress, void *context, struct error *e);

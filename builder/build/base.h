@@ -19,6 +19,7 @@
 #include "builder/remote.h"
 #include "layers/stack.h"
 #include "layers/store.h"
+#include "layers/tree.h"
 
 struct bases;
 
@@ -32,8 +33,10 @@ int bases_resolve(void *bases, const char *image, const char *platform, const st
                   struct error *e);
 
 /* struct build_options.fetch. The first layer that is asked for brings all that are missing: who
- * looks for a file looks through them to the last. */
-int bases_fetch(const struct base *base, size_t layer, struct vertex *v, struct error *e);
+ * looks for a file looks through them to the last. With TREES a RUN will want them unpacked that
+ * way, which can begin while they come; may be NULL. */
+int bases_fetch(const struct base *base, size_t layer, const struct tree_rules *trees,
+                struct error *e);
 
 /* The same by layer, for a stack or an output (struct stack_fetch): BASES is a struct bases. */
 int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e);

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/arrival.h"
+#include "layers/blob.h"
 #include "layers/scope.h"
-#include "registry/pull.h"
 
 /* Registries answer 429 to more. */
 #define CREW_MAX 4
@@ -23,16 +24,37 @@ void base_crew_run(struct crew *c, void *(*work)(void *))
 }
 
 struct moving {
+	struct arrival *arrival;
 	struct vertex *vertex;
 	char what[DIGEST_TEXT];
-	int64_t size;
+	int64_t done, size;
 };
 
-static void moved(void *context, int64_t done)
+static int take(void *context, const void *bytes, size_t size, struct error *e)
 {
 	struct moving *m = context;
 
-	vertex_bytes(m->vertex, m->what, done, m->size);
+	if (arrival_write(m->arrival, bytes, size, e) < 0)
+		return -1;
+	m->done += (int64_t)size;
+	vertex_bytes(m->vertex, m->what, m->done, m->size);
+	return 0;
+}
+
+static int download(struct crew *c, const struct layer *layer, struct error *e)
+{
+	struct moving m = { .vertex = c->vertex, .size = layer->blob_size };
+
+	digest_format(&layer->blob, m.what);
+	if (!c->registry)
+		return error_set(e, ERROR_NOT_FOUND, "layer %s is not on this machine", m.what);
+	m.arrival = arrival_begin(c->of->bases->store, layer, c->trees, e);
+	if (!m.arrival)
+		return -1;
+	if (registry_blob(c->registry, &layer->blob, layer->blob_size, take, &m, e) == 0)
+		return arrival_finish(m.arrival, e);
+	arrival_abandon(m.arrival);
+	return -1;
 }
 
 /* Another process, or another base with the same layer, may be at it: one does, the rest wait. */
@@ -40,19 +62,15 @@ static int fetch_one(struct crew *c, size_t i, struct error *e)
 {
 	struct store *s = c->of->bases->store;
 	const struct layer *layer = &c->of->image.layers[i];
-	struct moving m = { .vertex = c->vertex, .size = layer->blob_size };
 	auto_close int lock = store_lock(s, &layer->blob, true, e);
 
 	if (lock < 0)
 		return -1;
 	if (layer_is_whole(s, layer))
 		return 0;
-	digest_format(&layer->blob, m.what);
-	if (!c->registry)
-		return error_set(e, ERROR_NOT_FOUND, "layer %s is not on this machine", m.what);
-	if (pull_blob(c->registry, &layer->blob, layer->blob_size, s, moved, &m, e) < 0)
-		return -1;
-	return layer_index(s, layer, e);
+	if (blob_has(s, &layer->blob, layer->blob_size))
+		return layer_index(s, layer, e);
+	return download(c, layer, e);
 }
 
 static void *fetch_next(void *argument)
@@ -68,9 +86,9 @@ static void *fetch_next(void *argument)
 	return NULL;
 }
 
-static int fetch_all(struct known_base *k, struct error *e)
+static int fetch_all(struct known_base *k, const struct tree_rules *trees, struct error *e)
 {
-	struct crew crew = { .of = k, .count = k->image.layer_count };
+	struct crew crew = { .of = k, .trees = trees, .count = k->image.layer_count };
 	auto_free struct error *errors = calloc(crew.count + 1, sizeof *errors);
 	auto_free char *name = NULL;
 	int result = 0;
@@ -105,15 +123,15 @@ static int fetch_all(struct known_base *k, struct error *e)
 	return result;
 }
 
-int bases_fetch(const struct base *base, size_t layer, struct vertex *v, struct error *e)
+int bases_fetch(const struct base *base, size_t layer, const struct tree_rules *trees,
+                struct error *e)
 {
 	struct known_base *k = base->source;
 	int result = 0;
 
-	(void)v;
 	pthread_mutex_lock(&k->lock);
 	if (!layer_is_whole(k->bases->store, &base->layers[layer]))
-		result = fetch_all(k, e);
+		result = fetch_all(k, trees, e);
 	pthread_mutex_unlock(&k->lock);
 	return result;
 }

@@ -44,6 +44,7 @@ struct bases {
 struct crew {
 	struct known_base *of;          /* fetching: the layers of one */
 	struct known_base **each;       /* resolving: these */
+	const struct tree_rules *trees; /* fetching: how a RUN will want them; or NULL */
 	struct registry *registry;      /* NULL: there is none to ask */
 	struct vertex *vertex;
 	struct error *error;            /* one for each layer */

@@ -14,6 +14,7 @@
 #include "builder/sandbox/sandbox.h"
 #include "layers/image.h"
 #include "layers/store.h"
+#include "layers/tree.h"
 
 struct build_secret {
 	const char *id;
@@ -62,8 +63,10 @@ struct build_options {
 	unsigned jobs;                 /* 0: as many as the machine deserves */
 	const char *cache_mount_namespace;
 	const char *identity;          /* of the Dockerfile, so that a miss can be explained */
-	/* Bring a base's layer into the store: the resolver's. */
-	int (*fetch)(const struct base *base, size_t layer, struct vertex *v, struct error *e);
+	/* Bring a base's layer into the store: the resolver's. With TREES a RUN will want it unpacked
+	 * that way; NULL: none will. */
+	int (*fetch)(const struct base *base, size_t layer, const struct tree_rules *trees,
+	             struct error *e);
 	/* Asked before a step is performed: is the plan still good? ERROR_STALE ends the build; plan
 	 * again then. NULL: it is. */
 	int (*confirm)(void *context, struct error *e);

@@ -105,6 +105,23 @@ void chain_digest(const struct layer *layers, size_t count, struct digest *chain
 	sha256_end(&s, chain);
 }
 
+/* Will there be a RUN on what BASE has? */
+static bool is_run_on(const struct plan *plan, const struct base *base)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct stage *stage = &plan->stage[i], *bottom = stage;
+		bool runs = false;
+
+		for (size_t k = 0; stage->needed && k < stage->step_count && !runs; k++)
+			runs = stage->step[k].kind == STEP_RUN;
+		while (runs && bottom->base_kind == BASE_STAGE)
+			bottom = &plan->stage[bottom->base_stage];
+		if (runs && bottom->base_kind == BASE_IMAGE && bottom->base == base)
+			return true;
+	}
+	return false;
+}
+
 /* A layer is missing: it is a base's, and its registry has it. */
 static int fetch(void *context, const struct layer *layer, struct error *e)
 {
@@ -118,7 +135,8 @@ static int fetch(void *context, const struct layer *layer, struct error *e)
 		for (size_t k = 0; k < base->layer_count; k++)
 			/* Two bases may have the same tar, compressed differently. */
 			if (digest_equal(&base->layers[k].blob, &layer->blob))
-				return b->options->fetch(base, k, NULL, e);
+				return b->options->fetch(base, k, is_run_on(b->plan, base) ? &b->trees : NULL,
+				                         e);
 	}
 	return error_set(e, ERROR_CORRUPT, "a layer of this build has gone from the store");
 }

@@ -8,6 +8,8 @@
  *     tool STORE again BLOB             unpacks a plain layer that the store has already
  *     tool STORE entries FILE           what archive_open finds in a file
  *     tool STORE count FILE             how many
+ *
+ * With ARRIVING in the environment layers are read while they are stored.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #include "layers/archive.h"
+#include "layers/arrival.h"
 #include "layers/blob.h"
 #include "layers/layer.h"
 #include "layers/scope.h"
@@ -24,26 +27,23 @@
 
 static const struct tree_rules rules = { .keep_owners = true, .make_devices = true };
 
-static int add_layer(struct store *s, const char *path, struct layer *layer, struct error *e)
+/* LAYER as it would be described by whoever has the file PATH; PATH.diff holds the diff_id of a
+ * compressed one. */
+static int describe(const char *path, int fd, struct layer *layer, struct error *e)
 {
-	struct blob_writer *w = blob_begin(s, e);
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char buffer[4096], *sum;
+	struct sha256 hash;
 	ssize_t n;
 
-	if (!w || fd < 0)
-		return error_errno(e, "open %s", path);
+	sha256_begin(&hash);
 	while ((n = read(fd, buffer, sizeof buffer)) > 0) {
-		if (w && layer->blob_size == 0)
+		if (layer->blob_size == 0)
 			layer->compression = compression_sniff(buffer, (size_t)n);
 		layer->blob_size += n;
-		if (blob_write(w, buffer, (size_t)n, e) < 0)
-			return -1;
+		sha256_add(&hash, buffer, (size_t)n);
 	}
-	if (blob_commit(w, NULL, &layer->blob, e) < 0)
-		return -1;
+	sha256_end(&hash, &layer->blob);
 	layer->diff_id = layer->blob;
-	/* TAR.diff holds the diff_id of a compressed one. */
 	if (asprintf(&sum, "%s.diff", path) < 0)
 		return error_memory(e);
 	FILE *f = fopen(sum, "r");
@@ -56,7 +56,50 @@ static int add_layer(struct store *s, const char *path, struct layer *layer, str
 	}
 	if (f)
 		fclose(f);
-	return layer_index(s, layer, e);
+	return 0;
+}
+
+/* Stored, then read. */
+static int store_layer(struct store *s, int fd, const struct layer *layer, struct error *e)
+{
+	struct blob_writer *w = blob_begin(s, e);
+	char buffer[4096];
+	off_t at = 0;
+	ssize_t n;
+
+	if (!w)
+		return -1;
+	for (; (n = pread(fd, buffer, sizeof buffer, at)) > 0; at += n)
+		if (blob_write(w, buffer, (size_t)n, e) < 0)
+			return -1;
+	return blob_commit(w, &layer->blob, NULL, e) < 0 ? -1 : layer_index(s, layer, e);
+}
+
+/* Read while it is stored. */
+static int receive_layer(struct store *s, int fd, const struct layer *layer, struct error *e)
+{
+	struct arrival *a = arrival_begin(s, layer, &rules, e);
+	char buffer[1000];
+	off_t at = 0;
+	ssize_t n;
+
+	if (!a)
+		return -1;
+	for (; (n = pread(fd, buffer, sizeof buffer, at)) > 0; at += n)
+		if (arrival_write(a, buffer, (size_t)n, e) < 0)
+			return -1;
+	return arrival_finish(a, e);
+}
+
+static int add_layer(struct store *s, const char *path, struct layer *layer, struct error *e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(e, "open %s", path);
+	if (describe(path, fd, layer, e) < 0)
+		return -1;
+	return (getenv("ARRIVING") ? receive_layer : store_layer)(s, fd, layer, e);
 }
 
 static void print_entry(const struct entry *entry)
