@@ -7,6 +7,7 @@ OUT      ?= out
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g
 SANITIZE ?=
+MAKEFLAGS += --jobs=$(shell nproc)
 
 WARN     := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla \
             -Werror=format-security -Wno-missing-field-initializers
@@ -155,7 +156,11 @@ $(OUT)/packages.stamp $(OUT)/testing-packages.stamp $(OUT)/demo-packages.stamp: 
 	        apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	        apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	@touch $@
+# apt-get is run by one at a time.
+$(OUT)/testing-packages.stamp $(OUT)/demo-packages.stamp: | $(OUT)/packages.stamp
 
+# Objects of tests are kept.
+.SECONDARY:
 .PHONY: all unit fuzz fuzz-check check asan demo install clean packages testing-packages \
         demo-packages
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
