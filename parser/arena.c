@@ -7,6 +7,8 @@
 
 /* Large enough that malloc is rare, small enough that an ordinary file needs one. */
 #define CHUNK_SIZE ((size_t)32 << 10)
+/* A power of two. */
+#define ROOM_AT_FIRST 8
 
 struct chunk {
 	struct chunk *next;
@@ -82,6 +84,19 @@ void *arena_array(struct arena *a, size_t count, size_t size)
 	}
 	p = take(a, bytes);
 	return p ? memset(p, 0, bytes) : NULL;
+}
+
+void *arena_room(struct arena *a, void *items, size_t count, size_t size)
+{
+	bool full = count == 0 || (count >= ROOM_AT_FIRST && (count & (count - 1)) == 0);
+	void *more;
+
+	if (!full)
+		return items;
+	more = arena_array(a, count ? 2 * count : ROOM_AT_FIRST, size);
+	if (more && count)
+		memcpy(more, items, count * size);
+	return more;
 }
 
 char *arena_text(struct arena *a, const char *text, size_t size)

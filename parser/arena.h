@@ -15,6 +15,11 @@ void arena_free(struct arena *a);
  */
 void *arena_array(struct arena *a, size_t count, size_t size);
 
+/* Room for one more in an array of COUNT items of SIZE bytes, which grew by this only: the array,
+ * perhaps elsewhere, or NULL when memory ran out.
+ */
+void *arena_room(struct arena *a, void *items, size_t count, size_t size);
+
 /* A copy of SIZE bytes with a NUL behind them. */
 char *arena_text(struct arena *a, const char *text, size_t size);
 

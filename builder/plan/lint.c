@@ -39,7 +39,7 @@ report(struct planner *p, enum rule which, const struct instruction *in, const c
 		message = NULL;
 		return;
 	}
-	finding = array_room(p->memory, plan->finding, plan->finding_count, sizeof *finding);
+	finding = arena_room(p->memory, plan->finding, plan->finding_count, sizeof *finding);
 	if (!finding)
 		return;
 	plan->finding = finding;

@@ -13,7 +13,7 @@ static int add(struct planner *p, const char *name, const char *value, const str
 	for (size_t i = 0; i < plan->arg_count; i++)
 		if (strcmp(plan->arg[i].name, name) == 0)
 			return 0;
-	plan->arg = array_room(p->memory, plan->arg, plan->arg_count, sizeof *plan->arg);
+	plan->arg = arena_room(p->memory, plan->arg, plan->arg_count, sizeof *plan->arg);
 	if (!plan->arg)
 		return plan_no_memory(p);
 	plan->arg[plan->arg_count++] = (struct plan_arg){ name, value ? value : "", in };

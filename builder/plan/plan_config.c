@@ -21,7 +21,7 @@ int plan_history(struct planner *p, struct draft *d, const char *created_by,
 {
 	struct stage *s = draft_stage(p, d);
 
-	s->history = array_room(p->memory, s->history, s->history_count, sizeof *s->history);
+	s->history = arena_room(p->memory, s->history, s->history_count, sizeof *s->history);
 	if (!s->history || !created_by)
 		return plan_no_memory(p);
 	s->history[s->history_count++] = (struct history){ created_by, NULL, step };

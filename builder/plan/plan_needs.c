@@ -70,7 +70,7 @@ static int base_triggers(struct planner *p, size_t stage, const char ***text, si
 
 			if (in->keyword != KEYWORD_ONBUILD)
 				continue;
-			*text = array_room(p->memory, *text, *count, sizeof **text);
+			*text = arena_room(p->memory, *text, *count, sizeof **text);
 			if (!*text)
 				return plan_no_memory(p);
 			(*text)[(*count)++] = in->trigger;
@@ -90,7 +90,7 @@ static int parse_trigger(struct planner *p, const char *text, const struct instr
                          struct clause *c)
 {
 	struct dockerfile *file = dockerfile_parse_trigger(text);
-	struct dockerfile **all = array_room(p->memory, p->plan->trigger, p->plan->trigger_count,
+	struct dockerfile **all = arena_room(p->memory, p->plan->trigger, p->plan->trigger_count,
 	                                     sizeof *all);
 
 	if (!file || !all) {

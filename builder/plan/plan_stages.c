@@ -168,8 +168,8 @@ static int find_base(struct planner *p, struct stage *s, struct draft *d)
 static size_t add_stage(struct planner *p, const struct instruction *place)
 {
 	size_t i = p->plan->count;
-	struct stage *stage = array_room(p->memory, p->plan->stage, i, sizeof *stage);
-	struct draft *draft = array_room(p->memory, p->draft, i, sizeof *draft);
+	struct stage *stage = arena_room(p->memory, p->plan->stage, i, sizeof *stage);
+	struct draft *draft = arena_room(p->memory, p->draft, i, sizeof *draft);
 
 	if (!stage || !draft) {
 		plan_no_memory(p);

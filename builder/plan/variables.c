@@ -73,7 +73,7 @@ bool variables_have(const struct variables *v, const char *name)
 /* NAME is new. */
 static struct variable *append(struct variables *v, struct arena *a, const char *name)
 {
-	struct variable *item = array_room(a, v->item, v->count, sizeof *item);
+	struct variable *item = arena_room(a, v->item, v->count, sizeof *item);
 
 	if (!item)
 		return NULL;
@@ -114,9 +114,9 @@ bool variables_remove(struct variables *v, struct arena *a, const char *name)
 bool variables_copy(struct variables *to, const struct variables *from, struct arena *a)
 {
 	*to = (struct variables){ .count = from->count };
-	/* As much room as array_room would have made for so many. */
+	/* As much room as arena_room would have made for so many. */
 	for (size_t i = 0; i < from->count; i++) {
-		to->item = array_room(a, to->item, i, sizeof *to->item);
+		to->item = arena_room(a, to->item, i, sizeof *to->item);
 		if (!to->item)
 			return false;
 		to->item[i] = from->item[i];
@@ -133,19 +133,4 @@ const char *variables_nearest(const struct variables *v, const char *name)
 	for (size_t i = 0; i < v->count; i++)
 		names[i] = v->item[i].name;
 	return suggestion(name, names, v->count);
-}
-
-#define ROOM_AT_FIRST 8
-
-void *array_room(struct arena *a, void *items, size_t count, size_t size)
-{
-	bool full = count == 0 || (count >= ROOM_AT_FIRST && (count & (count - 1)) == 0);
-	void *more;
-
-	if (!full)
-		return items;
-	more = arena_array(a, count ? 2 * count : ROOM_AT_FIRST, size);
-	if (more && count)
-		memcpy(more, items, count * size);
-	return more;
 }

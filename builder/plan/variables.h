@@ -38,7 +38,3 @@ bool variables_copy(struct variables *to, const struct variables *from, struct a
 
 /* The name nearest to NAME, for "did you mean"; NULL when none is near. */
 const char *variables_nearest(const struct variables *v, const char *name);
-
-/* Room for one more in an array of COUNT items of SIZE bytes from A, which grew by this only: the
- * array, perhaps elsewhere, or NULL when memory ran out. */
-void *array_room(struct arena *a, void *items, size_t count, size_t size);
