@@ -133,6 +133,7 @@ int arguments_from(struct reading *r, const struct flag_value *flags)
 {
 	const char **word = r->words.item;
 	struct from *from = &r->to->from;
+	char *name;
 
 	if (r->words.count != 1 && (r->words.count != 3 || !text_same(word[1], "as"))) {
 		if (r->words.count > 1)
@@ -144,12 +145,17 @@ int arguments_from(struct reading *r, const struct flag_value *flags)
 	if (r->words.count == 1)
 		return 0;
 	from->as = word[1];
-	from->name = word[2];
+	from->typed_name = word[2];
+	from->name = name = arena_text(r->memory, word[2], strlen(word[2]));
+	if (!name)
+		return -1;
+	for (; *name; name++)
+		*name = tolower((unsigned char)*name);
 	if (is_stage_name(from->name))
 		return 0;
-	point(r, from->name, 0);
+	point(r, word[2], 0);
 	return syntax_error_set(r->e, "invalid name for build stage: \"%.100s\", name can't start "
-	                        "with a number or contain symbols", from->name);
+	                        "with a number or contain symbols", word[2]);
 }
 
 /* What the shell gets instead of the line COMMAND, which opens DOCS. */

@@ -76,7 +76,8 @@ struct command {
 struct from {
 	const char *image;
 	const char *platform;           /* NULL: no flag */
-	const char *name;               /* as typed, checked; compared without case. NULL: none */
+	const char *name;               /* checked, in lower case. NULL: none */
+	const char *typed_name;         /* the same as typed */
 	const char *as;                 /* how AS was spelled; NULL without a name */
 };
 

@@ -16,20 +16,12 @@ static void format_time(int64_t seconds, char text[static 32])
 	strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-static const struct record *record_of(const struct line *line, const struct step *step)
-{
-	for (size_t i = 0; i < line->count; i++)
-		if (line->task[i].step == step)
-			return &line->task[i].record;
-	return NULL;
-}
-
 /* An entry without a layer of its own has the time of the step before it: nothing else about it
  * has a time, and an unchanged build must give an unchanged image. */
 static int add_entry(const struct line *line, const struct history *h, int64_t *created,
                      json_t *history)
 {
-	const struct record *record = h->step ? record_of(line, h->step) : NULL;
+	const struct record *record = h->step ? &line->task[h->step->number].record : NULL;
 	char when[32] = "";
 	json_t *entry;
 

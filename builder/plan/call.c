@@ -1,6 +1,5 @@
 #include "builder/plan/call.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,16 +23,6 @@ static const char *description(const struct instruction *in, const char *name)
 			return line + size + 1;
 	}
 	return "";
-}
-
-/* Stage names are lower case whatever was typed. The caller frees it. */
-static char *stage_name(const struct instruction *in)
-{
-	char *name = strdup(in->from.name ? in->from.name : "");
-
-	for (char *c = name; c && *c; c++)
-		*c = (char)tolower((unsigned char)*c);
-	return name;
 }
 
 static const struct instruction *last_from(const struct dockerfile *file)
@@ -107,40 +96,36 @@ static int check_text(const struct call *call, FILE *out)
 	return count > 0 || wrong;
 }
 
+/* The name of the stage that IN begins; "" when it has none. */
+static const char *stage_name(const struct instruction *in)
+{
+	return in->from.name ? in->from.name : "";
+}
+
 static int targets_text(const struct call *call, FILE *out)
 {
 	const struct instruction *last = last_from(call->file);
-	const char **cell = calloc(2 * call->file->count + 2, sizeof *cell);
-	char **names = calloc(2 * call->file->count, sizeof *names);
-	size_t rows = 0, count = 0;
-	int result = cell && names ? 0 : -1;
+	auto_free const char **cell = calloc(2 * call->file->count + 2, sizeof *cell);
+	auto_free char *shown = NULL;
+	size_t rows = 1;
 
-	for (size_t i = 0; result == 0 && i < call->file->count; i++) {
+	if (asprintf(&shown, "%s%s(default)", stage_name(last), last->from.name ? " " : "") < 0)
+		shown = NULL;
+	if (!cell || !shown)
+		return -1;
+	cell[0] = "TARGET";
+	cell[1] = "DESCRIPTION";
+	for (size_t i = 0; i < call->file->count; i++) {
 		const struct instruction *in = &call->file->instruction[i];
-		char *name, *shown = NULL;
 
 		if (in->keyword != KEYWORD_FROM)
 			continue;
-		names[count++] = name = stage_name(in);
-		if (!name ||
-		    (in == last && asprintf(&shown, "%s%s(default)", name, *name ? " " : "") < 0))
-			result = -1;
-		else if (shown)
-			names[count++] = shown;
+		cell[2 * rows] = in == last ? shown : stage_name(in);
+		cell[2 * rows + 1] = description(in, stage_name(in));
 		rows++;
-		cell[2 * rows] = shown ? shown : name;
-		cell[2 * rows + 1] = name ? description(in, name) : "";
 	}
-	if (result == 0) {
-		cell[0] = "TARGET";
-		cell[1] = "DESCRIPTION";
-		print_table(out, cell, rows + 1, 2, 1);
-	}
-	while (count > 0)
-		free(names[--count]);
-	free(names);
-	free(cell);
-	return result;
+	print_table(out, cell, rows, 2, 1);
+	return 0;
 }
 
 /* --- what a target takes ---------------------------------------------------------------------- */
@@ -317,17 +302,15 @@ static json_t *targets_json(const struct call *call, int *status)
 
 	for (size_t i = 0; i < call->file->count; i++) {
 		const struct instruction *in = &call->file->instruction[i];
-		auto_free char *name = NULL;
 		json_t *target;
 
 		if (in->keyword != KEYWORD_FROM)
 			continue;
-		name = stage_name(in);
 		target = json_object();
-		set(target, "name", name);
+		set(target, "name", in->from.name);
 		if (in == last)
 			json_object_set_new(target, "default", json_true());
-		set(target, "description", name ? description(in, name) : NULL);
+		set(target, "description", description(in, stage_name(in)));
 		set(target, "base", in->from.image);
 		set(target, "platform", in->from.platform);
 		json_object_set_new(target, "location", place(in));

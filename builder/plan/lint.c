@@ -156,26 +156,14 @@ static void check_casing(struct planner *p)
 			       in->name, want_lower ? "lowercase" : "uppercase");
 }
 
-static bool named_before(const struct planner *p, const struct instruction *in)
+/* SEEN are the names of the stages before. */
+static void check_stage_name(struct planner *p, const struct instruction *in, struct names *seen)
 {
-	for (const struct instruction *i = p->file->instruction; i < in; i++)
-		if (i->keyword == KEYWORD_FROM && i->from.name &&
-		    strcasecmp(i->from.name, in->from.name) == 0)
-			return true;
-	return false;
-}
+	const char *name = in->from.name;
 
-static void check_stage_name(struct planner *p, const struct instruction *in)
-{
-	auto_free char *name = strdup(in->from.name);
-
-	if (!name)
-		return;
-	for (char *c = name; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
-	if (!is_lower(in->from.name))
+	if (!is_lower(in->from.typed_name))
 		report(p, STAGE_NAME_CASING, in, "Stage name '%s' should be lowercase",
-		       in->from.name);
+		       in->from.typed_name);
 	if ((is_lower(in->name) && !is_lower(in->from.as)) ||
 	    (is_upper(in->name) && !is_upper(in->from.as)))
 		report(p, FROM_AS_CASING, in, "'%s' and '%s' keywords' casing do not match",
@@ -183,9 +171,10 @@ static void check_stage_name(struct planner *p, const struct instruction *in)
 	if (strcmp(name, "scratch") == 0 || strcmp(name, "context") == 0)
 		report(p, RESERVED_STAGE_NAME, in,
 		       "Stage name should not use the same name as reserved stage \"%s\"", name);
-	if (named_before(p, in))
+	if (names_find(seen, name) != NO_PLACE)
 		report(p, DUPLICATE_STAGE_NAME, in,
 		       "Duplicate stage name \"%s\", stage names should be unique", name);
+	names_set(seen, p->memory, name, 0);
 }
 
 static bool starts_with_word(const char *text, const char *word)
@@ -204,14 +193,11 @@ static void check_description(struct planner *p, const struct instruction *in)
 	if (!comment)
 		return;
 	if (in->keyword == KEYWORD_FROM && in->from.name) {
-		auto_free char *stage = strdup(in->from.name);
-
-		for (char *c = stage; c && *c; c++)
-			*c = (char)tolower((unsigned char)*c);
-		if (stage && !starts_with_word(comment, stage))
+		name = in->from.name;
+		if (!starts_with_word(comment, name))
 			report(p, INVALID_DEFINITION_DESCRIPTION, in,
 			       "Comment for %s should follow the format: `# %s <description>`",
-			       keyword, stage);
+			       keyword, name);
 	} else if (in->keyword == KEYWORD_ARG) {
 		for (size_t i = 0; i < in->pairs.count; i++)
 			if (starts_with_word(comment, in->pairs.item[i].name))
@@ -225,6 +211,8 @@ static void check_description(struct planner *p, const struct instruction *in)
 
 void lint_file(struct planner *p)
 {
+	struct names stages = { 0 };
+
 	check_casing(p);
 	for (size_t i = 0; i < p->file->count; i++) {
 		const struct instruction *in = &p->file->instruction[i];
@@ -236,7 +224,7 @@ void lint_file(struct planner *p)
 			report(p, NO_EMPTY_CONTINUATION, &blank, "Empty continuation line");
 		}
 		if (in->keyword == KEYWORD_FROM && in->from.name)
-			check_stage_name(p, in);
+			check_stage_name(p, in, &stages);
 		if (in->keyword == KEYWORD_MAINTAINER)
 			report(p, MAINTAINER_DEPRECATED, in,
 			       "Maintainer instruction is deprecated in favor of using label");
@@ -300,7 +288,7 @@ void lint_platform(struct planner *p, const struct instruction *in, const char *
 	if (found->count > 0 || missing->count > 0 || platform_parse(value, &platform, &e) < 0)
 		return;
 	if (!stage ||
-	    (!strcasestr(stage, platform.os) && !strcasestr(stage, platform.architecture)))
+	    (!strstr(stage, platform.os) && !strstr(stage, platform.architecture)))
 		report(p, FROM_PLATFORM_FLAG_CONST_DISALLOWED, in,
 		       "FROM --platform flag should not use constant value \"%s\"", value);
 }

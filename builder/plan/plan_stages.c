@@ -88,19 +88,6 @@ static int expand_image(struct planner *p, struct draft *d, const struct clause 
 	return d->image ? 0 : -1;
 }
 
-static const char *lower(struct planner *p, const char *text)
-{
-	char *copy = arena_text(p->memory, text, strlen(text));
-
-	if (!copy) {
-		plan_no_memory(p);
-		return NULL;
-	}
-	for (char *c = copy; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
-	return copy;
-}
-
 /* --- what a stage stands on ------------------------------------------------------------------- */
 
 static int base_context(struct stage *s, const char *context)
@@ -151,12 +138,11 @@ static int find_base(struct planner *p, struct stage *s, struct draft *d)
 {
 	struct context_meaning context;
 
-	for (size_t i = d->stage; i-- > 0;)
-		if (p->plan->stage[i].named && strcmp(p->plan->stage[i].name, d->image) == 0) {
-			s->base_kind = BASE_STAGE;
-			s->base_stage = i;
-			return 0;
-		}
+	s->base_stage = names_find(&p->stage_names, d->image);
+	if (s->base_stage != NO_STAGE) {
+		s->base_kind = BASE_STAGE;
+		return 0;
+	}
 	if (plan_context(p, d->image, &d->platform, &context) < 0)
 		return -1;
 	return context.kind == CONTEXT_NONE ? base_image(p, s, d, d->image) :
@@ -213,13 +199,17 @@ static int declare_stage(struct planner *p, const struct instruction *in)
 	p->named_count = i + 1;
 	s->from = in;
 	s->named = in->from.name;
-	s->name = s->named ? lower(p, in->from.name) : plan_text(p, "stage-%zu", i);
+	s->name = s->named ? in->from.name : plan_text(p, "stage-%zu", i);
 	if (!s->name)
 		return -1;
-	if (read_from(p, s, &p->draft[i]) == 0)
-		return 0;
-	p->draft[i].names_unknown = true;
-	return plan_survive(p, -1);
+	if (read_from(p, s, &p->draft[i]) < 0) {
+		p->draft[i].names_unknown = true;
+		if (plan_survive(p, -1) < 0)
+			return -1;
+	}
+	/* From here on there is a stage of that name, and not before. */
+	return !s->named || names_set(&p->stage_names, p->memory, s->name, i) ? 0 :
+	       plan_no_memory(p);
 }
 
 /* The commands between FROM and the next one. */
@@ -254,24 +244,28 @@ int plan_stages(struct planner *p)
 
 size_t plan_image_stage(struct planner *p, const char *image, const struct instruction *place)
 {
-	size_t i;
+	size_t i = names_find(&p->image_names, image);
 
-	for (i = p->named_count; i < p->plan->count; i++)
-		if (strcmp(p->plan->stage[i].name, image) == 0)
-			return i;
+	if (i != NO_STAGE)
+		return i;
 	i = add_stage(p, place);
 	if (i == NO_STAGE)
 		return i;
 	image = p->plan->stage[i].name = plan_keep(p, image);
 	if (!image || base_image(p, &p->plan->stage[i], &p->draft[i], image) < 0)
 		return NO_STAGE;
+	if (!names_set(&p->image_names, p->memory, image, i)) {
+		plan_no_memory(p);
+		return NO_STAGE;
+	}
 	return i;
 }
 
 size_t plan_find_stage(const struct planner *p, const char *name)
 {
-	for (size_t i = p->plan->count; i-- > 0;)
-		if (p->plan->stage[i].named && strcasecmp(p->plan->stage[i].name, name) == 0)
-			return i;
-	return NO_STAGE;
+	auto_free char *lower_case = strdup(name);
+
+	for (char *c = lower_case; c && *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return lower_case ? names_find(&p->stage_names, lower_case) : NO_STAGE;
 }

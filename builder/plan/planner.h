@@ -58,6 +58,8 @@ struct planner {
 	struct arena *memory;            /* the plan's */
 	struct draft *draft;             /* one per stage of the plan */
 	size_t named_count;              /* stages with a FROM; the others follow */
+	struct names stage_names;        /* the last stage so far of each name, in lower case */
+	struct names image_names;        /* stages without a FROM, by image */
 	struct variables global;         /* ARGs before the first FROM, and automatic ones */
 	struct variables build_args;     /* the last of each name */
 	struct platform build, target;

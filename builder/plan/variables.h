@@ -1,13 +1,12 @@
 /* Variables: names and values in the order they were first set.
  *
- * A handful is looked through; more have an index, so that a file with many thousands of them costs
- * no more than its length. The strings are borrowed, the arrays are the arena's.
+ * The strings are borrowed, the arrays are the arena's.
  */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
+#include "builder/plan/names.h"
 #include "parser/arena.h"
 
 struct variable {
@@ -19,8 +18,7 @@ struct variable {
 struct variables {
 	struct variable *item;
 	size_t count;
-	uint32_t *slot;          /* places in ITEM from 1, by hash; 0: free. NULL: no index */
-	size_t slot_count;       /* a power of two */
+	struct names names;      /* places in ITEM */
 };
 
 /* The value of NAME, or NULL when it is unset or unknown. */

@@ -168,6 +168,8 @@ static void put_arguments(const struct instruction *in)
 		put_text("platform", in->from.platform);
 		put_text("as", in->from.as);
 		put_text("name", in->from.name);
+		if (in->from.name && strcmp(in->from.name, in->from.typed_name) != 0)
+			put_text("typed_name", in->from.typed_name);
 		break;
 	case KEYWORD_RUN:
 		put_run(&in->run);
