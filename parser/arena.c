@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Large enough that malloc is rare, small enough that an ordinary file needs one. */
-#define CHUNK_SIZE ((size_t)32 << 10)
+/* The first chunk is for a trigger of one line; they grow to where malloc is rare. */
+#define CHUNK_SIZE_MIN ((size_t)1 << 10)
+#define CHUNK_SIZE_MAX ((size_t)32 << 10)
 /* A power of two. */
 #define ROOM_AT_FIRST 8
 
@@ -19,7 +20,8 @@ struct arena {
 	struct chunk *chunks;
 	char *free;
 	size_t left;
-	bool exhausted;
+	size_t size, limit;             /* of all chunks; 0: no limit */
+	bool exhausted, full;
 };
 
 struct arena *arena_new(void)
@@ -38,27 +40,49 @@ void arena_free(struct arena *a)
 	free(a);
 }
 
+void arena_limit(struct arena *a, size_t size)
+{
+	a->limit = size;
+}
+
+bool arena_full(const struct arena *a)
+{
+	return a->full;
+}
+
+/* A new chunk with ROOM, or NULL. */
+static struct chunk *new_chunk(struct arena *a, size_t room)
+{
+	struct chunk *c;
+
+	a->full |= a->limit && (room > a->limit || a->size > a->limit - room);
+	c = room < SIZE_MAX - sizeof *c && !a->full ? malloc(sizeof *c + room) : NULL;
+	if (!c) {
+		a->exhausted = true;
+		return NULL;
+	}
+	c->next = a->chunks;
+	a->chunks = c;
+	a->size += room;
+	return c;
+}
+
 static char *take(struct arena *a, size_t size)
 {
-	/* What does not fit well gets a chunk of its own, and the current one is kept. */
-	bool own = size > CHUNK_SIZE / 4;
+	size_t room = a->size < CHUNK_SIZE_MIN ? CHUNK_SIZE_MIN :
+	              a->size < CHUNK_SIZE_MAX ? a->size : CHUNK_SIZE_MAX;
 	struct chunk *c;
 	char *p;
 
 	if (size > a->left) {
-		size_t room = own ? size : CHUNK_SIZE;
+		/* What does not fit well gets a chunk of its own, and the current one is kept. */
+		bool own = size > room / 4;
 
-		c = room < SIZE_MAX - sizeof *c ? malloc(sizeof *c + room) : NULL;
-		if (!c) {
-			a->exhausted = true;
-			return NULL;
-		}
-		c->next = a->chunks;
-		a->chunks = c;
-		if (own)
-			return c->bytes;
+		c = new_chunk(a, own ? size : room);
+		if (!c || own)
+			return c ? c->bytes : NULL;
 		a->free = c->bytes;
-		a->left = CHUNK_SIZE;
+		a->left = room;
 	}
 	p = a->free;
 	a->free += size;

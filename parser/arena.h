@@ -8,6 +8,10 @@ struct arena;
 /* Returns an empty arena, or NULL. */
 struct arena *arena_new(void);
 
+/* From here on memory runs out when A has more than SIZE bytes; arena_full tells that it did. */
+void arena_limit(struct arena *a, size_t size);
+bool arena_full(const struct arena *a);
+
 void arena_free(struct arena *a);
 
 /* COUNT zeroed items, at least one, of SIZE bytes. Returns NULL when memory ran out, which

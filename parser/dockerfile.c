@@ -17,10 +17,13 @@ struct parser {
 
 static void record(struct dockerfile *file, const struct syntax_error *e)
 {
-	if (file->error_count < DOCKERFILE_ERRORS_MAX)
-		file->error[file->error_count++] = *e;
-	else
+	if (file->error_count == DOCKERFILE_ERRORS_MAX) {
 		file->unreported++;
+		return;
+	}
+	file->error = arena_room(file->memory, file->error, file->error_count, sizeof *e);
+	if (file->error)
+		file->error[file->error_count++] = *e;
 }
 
 static void complain(struct dockerfile *file, int line, const char *what)
@@ -50,7 +53,7 @@ static int append(struct parser *p, const struct instruction *instruction)
 	struct dockerfile *file = p->file;
 
 	if (file->count == p->capacity) {
-		size_t capacity = p->capacity ? 2 * p->capacity : 32;
+		size_t capacity = p->capacity ? 2 * p->capacity : p->trigger ? 1 : 32;
 		struct instruction *item = reallocarray(file->instruction, capacity, sizeof *item);
 
 		if (!item)

@@ -168,7 +168,7 @@ struct dockerfile {
 	/* Mistakes by line; none means the file is good. Parsing goes on after a bad instruction,
 	 * so that independent mistakes come together; UNREPORTED more were met beyond the limit.
 	 */
-	struct syntax_error error[DOCKERFILE_ERRORS_MAX];
+	struct syntax_error *error;             /* at most DOCKERFILE_ERRORS_MAX */
 	size_t error_count, unreported;
 
 	struct arena *memory;

@@ -336,6 +336,27 @@ static int single_quotes(struct expander *x)
 	return put(x, start - keep, close - start + 2 * keep);
 }
 
+/* Whether C is what it is wherever it stands. */
+static bool is_plain(const struct expander *x, char c, char stop)
+{
+	return c != '$' && c != '\'' && c != '"' && c != '<' && c != x->how->escape && c != stop;
+}
+
+/* Characters up to the next that may be something else, the first whatever it is. */
+static int ordinary(struct expander *x, bool splits, char stop)
+{
+	size_t blank = splits ? text_blank(x->at, x->end) : 0;
+	const char *start = x->at;
+
+	if (blank) {
+		x->at += blank;
+		return end_word(x);
+	}
+	for (x->at++; !splits && x->at < x->end && is_plain(x, *x->at, stop);)
+		x->at++;
+	return put(x, start, x->at - start);
+}
+
 static int double_quotes(struct expander *x)
 {
 	bool keep = x->mode & KEEP_QUOTES;
@@ -360,7 +381,7 @@ static int double_quotes(struct expander *x)
 			if (last)
 				continue;
 		}
-		if (put(x, x->at++, 1) < 0)
+		if (ordinary(x, false, '"') < 0)
 			return -1;
 	}
 	if (x->at == x->end) {
@@ -391,17 +412,8 @@ static int escape(struct expander *x)
 	return x->at < x->end ? put(x, x->at++, 1) : 0;
 }
 
-static int ordinary(struct expander *x, bool splits)
-{
-	size_t blank = splits ? text_blank(x->at, x->end) : 0;
-	const char *start = x->at;
-
-	x->at += blank ? blank : 1;
-	return blank ? end_word(x) : put(x, start, 1);
-}
-
 /* One element of a word: a quoted part, a variable, an escaped character or a plain one. */
-static int element(struct expander *x, bool splits)
+static int element(struct expander *x, bool splits, char stop)
 {
 	if (*x->at == x->how->escape)
 		return escape(x);
@@ -411,7 +423,7 @@ static int element(struct expander *x, bool splits)
 		return single_quotes(x);
 	if (*x->at == '"' && !(x->mode & QUOTES_ARE_TEXT))
 		return double_quotes(x);
-	return ordinary(x, splits);
+	return ordinary(x, splits, stop);
 }
 
 static int expand_until(struct expander *x, char stop, bool keep_escapes)
@@ -424,7 +436,7 @@ static int expand_until(struct expander *x, char stop, bool keep_escapes)
 		size_t start = x->count;
 
 		if (*x->at != '$')
-			result = element(x, splits);
+			result = element(x, splits, stop);
 		else if ((result = dollar(x)) == 0 && splits)
 			result = split_from(x, start);
 	}

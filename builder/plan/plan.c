@@ -11,6 +11,9 @@
 #include "parser/place.h"
 #include "parser/suggest.h"
 
+/* 10 MB of instructions need 150 MB; what needs this much was made to. */
+#define PLAN_SIZE_MAX (512 << 20)
+
 static int fail(struct planner *p, const struct instruction *place, const char *fmt, va_list ap)
 {
 	p->e = (struct mistake){ 0 };
@@ -84,6 +87,10 @@ int plan_hint(struct planner *p, const char *near)
 int plan_no_memory(struct planner *p)
 {
 	p->e = (struct mistake){ 0 };
+	if (p->memory && arena_full(p->memory))
+		return error_set(&p->e.error, ERROR_UNSUPPORTED, "the plan of this Dockerfile needs more "
+		                 "than %d MiB: every RUN has its own copy of the ARGs before it, and "
+		                 "every variable its whole value", PLAN_SIZE_MAX >> 20);
 	return error_memory(&p->e.error);
 }
 
@@ -101,19 +108,26 @@ int plan_survive(struct planner *p, int result)
 
 const char *plan_text(struct planner *p, const char *fmt, ...)
 {
-	auto_free char *text = NULL;
-	va_list ap;
+	char few[512];
+	char *text = NULL;
+	va_list ap, again;
 	int size;
 
 	va_start(ap, fmt);
-	size = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (size < 0) {
-		text = NULL;
-		plan_no_memory(p);
-		return NULL;
+	va_copy(again, ap);
+	size = vsnprintf(few, sizeof few, fmt, ap);
+	if (size >= 0 && (size_t)size < sizeof few) {
+		text = arena_text(p->memory, few, (size_t)size);
+	} else if (size >= 0) {
+		text = arena_array(p->memory, (size_t)size + 1, 1);
+		if (text)
+			vsnprintf(text, (size_t)size + 1, fmt, again);
 	}
-	return plan_keep(p, text);
+	va_end(again);
+	va_end(ap);
+	if (!text)
+		plan_no_memory(p);
+	return text;
 }
 
 const char *plan_keep(struct planner *p, const char *text)
@@ -123,6 +137,36 @@ const char *plan_keep(struct planner *p, const char *text)
 	if (!kept)
 		plan_no_memory(p);
 	return kept;
+}
+
+FILE *plan_pieces(struct planner *p)
+{
+	if (!p->pieces)
+		p->pieces = open_memstream(&p->pieces_text, &p->pieces_size);
+	if (!p->pieces || fseeko(p->pieces, 0, SEEK_SET) < 0) {
+		plan_no_memory(p);
+		return NULL;
+	}
+	return p->pieces;
+}
+
+const char *plan_keep_pieces(struct planner *p)
+{
+	off_t size = ftello(p->pieces);
+	const char *kept = NULL;
+
+	if (fflush(p->pieces) == 0 && !ferror(p->pieces) && size >= 0)
+		kept = arena_text(p->memory, p->pieces_text, (size_t)size);
+	if (!kept)
+		plan_no_memory(p);
+	return kept;
+}
+
+static void release_pieces(struct planner *p)
+{
+	if (p->pieces)
+		fclose(p->pieces);
+	free(p->pieces_text);
 }
 
 /* --- variables -------------------------------------------------------------------------------- */
@@ -468,8 +512,10 @@ struct plan *plan_make(const struct dockerfile *file, const struct plan_options 
 		return NULL;
 	}
 	p.plan->file = file;
+	arena_limit(p.memory, PLAN_SIZE_MAX);
 	if (make(&p) < 0 && p.e.error.kind != ERROR_NONE)
 		mistakes_add(mistakes, &p.e);
+	release_pieces(&p);
 	if (mistakes->count == 0)
 		return p.plan;
 	findings = options->checks_only && file->error_count == 0 && p.plan->finding_count > 0;

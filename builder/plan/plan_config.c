@@ -28,50 +28,30 @@ int plan_history(struct planner *p, struct draft *d, const char *created_by,
 	return 0;
 }
 
-/* A text of history under way; ended by history_end, also after a failure. */
-struct text {
-	FILE *file;
-	char *bytes;
-	size_t size;
-};
-
-static int text_begin(struct planner *p, struct text *t, const char *keyword)
+/* A text of history under way. */
+static FILE *text_begin(struct planner *p, const char *keyword)
 {
-	*t = (struct text){ 0 };
-	t->file = open_memstream(&t->bytes, &t->size);
-	if (!t->file)
-		return plan_no_memory(p);
-	fputs(keyword, t->file);
-	return 0;
+	FILE *f = plan_pieces(p);
+
+	if (f)
+		fputs(keyword, f);
+	return f;
 }
 
-static int text_end(struct planner *p, struct draft *d, struct text *t)
+static int text_end(struct planner *p, struct draft *d)
 {
-	auto_free char *bytes = NULL;
-	const char *kept;
-	bool failed;
+	const char *text = plan_keep_pieces(p);
 
-	failed = fclose(t->file) != 0;
-	bytes = t->bytes;
-	if (failed)
-		return plan_no_memory(p);
-	kept = plan_keep(p, bytes);
-	return kept ? plan_history(p, d, kept, NULL) : -1;
-}
-
-static void text_drop(struct text *t)
-{
-	fclose(t->file);
-	free(t->bytes);
+	return text ? plan_history(p, d, text, NULL) : -1;
 }
 
 /* --- one function for each kind --------------------------------------------------------------- */
 
 static int apply_arg(struct planner *p, struct draft *d, const struct clause *c)
 {
-	struct text t;
+	FILE *f = text_begin(p, "ARG");
 
-	if (text_begin(p, &t, "ARG") < 0)
+	if (!f)
 		return -1;
 	for (size_t i = 0; i < c->in->pairs.count; i++) {
 		const char *name = c->in->pairs.item[i].name;
@@ -79,21 +59,17 @@ static int apply_arg(struct planner *p, struct draft *d, const struct clause *c)
 
 		lint_secret_name(p, c, "ARG", name);
 		if (!value && c->in->pairs.item[i].value &&
-		    !(value = plan_expand(p, d, c, c->in->pairs.item[i].value))) {
-			text_drop(&t);
+		    !(value = plan_expand(p, d, c, c->in->pairs.item[i].value)))
 			return -1;
-		}
 		if (!value)
 			value = variables_get(&p->global, name);
 		if (!variables_set(&d->args, p->memory, name, value) ||
 		    (value && !is_control_arg(name) &&
-		     !variables_set(&d->env, p->memory, name, value))) {
-			text_drop(&t);
+		     !variables_set(&d->env, p->memory, name, value)))
 			return plan_no_memory(p);
-		}
-		fprintf(t.file, value ? " %s=%s" : " %s", name, value);
+		fprintf(f, value ? " %s=%s" : " %s", name, value);
 	}
-	return text_end(p, d, &t);
+	return text_end(p, d);
 }
 
 /* All pairs of a line are expanded with the values from before the line. */
@@ -119,39 +95,35 @@ static struct variable *expand_pairs(struct planner *p, struct draft *d, const s
 static int apply_env(struct planner *p, struct draft *d, const struct clause *c)
 {
 	const struct variable *item = expand_pairs(p, d, c);
-	struct text t;
+	FILE *f = item ? text_begin(p, "ENV") : NULL;
 
-	if (!item || text_begin(p, &t, "ENV") < 0)
+	if (!f)
 		return -1;
 	for (size_t i = 0; i < c->in->pairs.count; i++) {
 		lint_legacy_pairs(p, c);
 		lint_secret_name(p, c, "ENV", item[i].name);
-		fprintf(t.file, " %s=%s", item[i].name, item[i].value);
+		fprintf(f, " %s=%s", item[i].name, item[i].value);
 		if (!variables_set(&d->env, p->memory, item[i].name, item[i].value) ||
-		    !variables_set(&d->image_env, p->memory, item[i].name, item[i].value)) {
-			text_drop(&t);
+		    !variables_set(&d->image_env, p->memory, item[i].name, item[i].value))
 			return plan_no_memory(p);
-		}
 	}
-	return text_end(p, d, &t);
+	return text_end(p, d);
 }
 
 static int apply_label(struct planner *p, struct draft *d, const struct clause *c)
 {
 	const struct variable *item = expand_pairs(p, d, c);
-	struct text t;
+	FILE *f = item ? text_begin(p, "LABEL") : NULL;
 
-	if (!item || text_begin(p, &t, "LABEL") < 0)
+	if (!f)
 		return -1;
 	for (size_t i = 0; i < c->in->pairs.count; i++) {
 		lint_legacy_pairs(p, c);
-		fprintf(t.file, " %s=%s", item[i].name, item[i].value);
-		if (!config_label(draft_stage(p, d)->config, item[i].name, item[i].value)) {
-			text_drop(&t);
+		fprintf(f, " %s=%s", item[i].name, item[i].value);
+		if (!config_label(draft_stage(p, d)->config, item[i].name, item[i].value))
 			return plan_no_memory(p);
-		}
 	}
-	return text_end(p, d, &t);
+	return text_end(p, d);
 }
 
 static int apply_maintainer(struct planner *p, struct draft *d, const struct clause *c)
@@ -189,14 +161,15 @@ static int apply_stopsignal(struct planner *p, struct draft *d, const struct cla
 static int apply_shell(struct planner *p, struct draft *d, const struct clause *c)
 {
 	const struct words *words = &c->in->words;
-	struct text t;
+	FILE *f;
 
 	if (!config_set_words(draft_stage(p, d)->config, "Shell", words->item, words->count))
 		return plan_no_memory(p);
-	if (text_begin(p, &t, "SHELL ") < 0)
+	f = text_begin(p, "SHELL ");
+	if (!f)
 		return -1;
-	history_plain(t.file, words->item, words->count);
-	return text_end(p, d, &t);
+	history_plain(f, words->item, words->count);
+	return text_end(p, d);
 }
 
 static const char *trimmed(struct planner *p, const char *text)
@@ -213,7 +186,7 @@ static int apply_volume(struct planner *p, struct draft *d, const struct clause 
 {
 	const struct words *words = &c->in->words;
 	auto_free const char **paths = calloc(words->count + 1, sizeof *paths);
-	struct text t;
+	FILE *f;
 
 	if (!paths)
 		return plan_no_memory(p);
@@ -229,10 +202,11 @@ static int apply_volume(struct planner *p, struct draft *d, const struct clause 
 		if (!config_add(draft_stage(p, d)->config, "Volumes", paths[i]))
 			return plan_no_memory(p);
 	}
-	if (text_begin(p, &t, "VOLUME ") < 0)
+	f = text_begin(p, "VOLUME ");
+	if (!f)
 		return -1;
-	history_plain(t.file, paths, words->count);
-	return text_end(p, d, &t);
+	history_plain(f, paths, words->count);
+	return text_end(p, d);
 }
 
 static int by_text(const void *a, const void *b)
@@ -267,12 +241,21 @@ static int expose_word(struct planner *p, struct draft *d, const struct clause *
 	return 0;
 }
 
+static int expose_history(struct planner *p, struct draft *d, const struct ports *ports)
+{
+	FILE *f = text_begin(p, "EXPOSE ");
+
+	if (!f)
+		return -1;
+	history_plain(f, (const char *const *)ports->item, ports->count);
+	return text_end(p, d);
+}
+
 static int apply_expose(struct planner *p, struct draft *d, const struct clause *c)
 {
 	const struct words *words = &c->in->words;
 	auto_free const char **sorted = calloc(words->count + 1, sizeof *sorted);
 	struct ports ports = { 0 };
-	struct text t;
 	int result = sorted ? 0 : plan_no_memory(p);
 
 	for (size_t i = 0; sorted && i < words->count; i++)
@@ -284,10 +267,8 @@ static int apply_expose(struct planner *p, struct draft *d, const struct clause 
 	for (size_t i = 0; result == 0 && i < ports.count; i++)
 		if (!config_add(draft_stage(p, d)->config, "ExposedPorts", ports.item[i]))
 			result = plan_no_memory(p);
-	if (result == 0 && (result = text_begin(p, &t, "EXPOSE ")) == 0) {
-		history_plain(t.file, (const char *const *)ports.item, ports.count);
-		result = text_end(p, d, &t);
-	}
+	if (result == 0)
+		result = expose_history(p, d, &ports);
 	ports_release(&ports);
 	return result;
 }
@@ -327,7 +308,7 @@ static int apply_command(struct planner *p, struct draft *d, const struct clause
 	json_t *config = draft_stage(p, d)->config;
 	const char *const *words = c->in->command.words.item;
 	size_t count = c->in->command.words.count;
-	struct text t;
+	FILE *f;
 
 	lint_only_last(p, d, c);
 	if (!c->in->command.exec) {
@@ -346,10 +327,11 @@ static int apply_command(struct planner *p, struct draft *d, const struct clause
 		config_clear(config, "Cmd");
 	}
 	d->last_of[c->in->keyword == KEYWORD_CMD ? 0 : 1] = c->place;
-	if (text_begin(p, &t, names.keyword) < 0)
+	f = text_begin(p, names.keyword);
+	if (!f)
 		return -1;
-	history_quoted(t.file, words, count);
-	return text_end(p, d, &t);
+	history_quoted(f, words, count);
+	return text_end(p, d);
 }
 
 static int apply_healthcheck(struct planner *p, struct draft *d, const struct clause *c)
@@ -365,29 +347,29 @@ static int apply_healthcheck(struct planner *p, struct draft *d, const struct cl
 		{ "StartInterval", h->start_interval_ns },
 	};
 	json_t *config = draft_stage(p, d)->config, *health = json_object();
-	struct text t;
+	FILE *f;
 
 	lint_only_last(p, d, c);
 	d->last_of[2] = c->place;
 	/* The value is set first and filled then: it has an owner whatever happens. */
-	if (!config_set(config, "Healthcheck", health) || text_begin(p, &t, "HEALTHCHECK ") < 0)
+	if (!config_set(config, "Healthcheck", health) || !(f = text_begin(p, "HEALTHCHECK ")))
 		return plan_no_memory(p);
-	fputs("{Test:", t.file);
-	history_plain(t.file, h->test.item, h->test.count);
+	fputs("{Test:", f);
+	history_plain(f, h->test.item, h->test.count);
 	json_object_set_new(health, "Test", json_array());
 	for (size_t i = 0; i < h->test.count; i++)
 		json_array_append_new(json_object_get(health, "Test"),
 				      config_string(h->test.item[i]));
 	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
-		fprintf(t.file, " %s:", times[i].key);
-		history_duration(t.file, times[i].ns);
+		fprintf(f, " %s:", times[i].key);
+		history_duration(f, times[i].ns);
 		if (times[i].ns)
 			json_object_set_new(health, times[i].key, json_integer(times[i].ns));
 	}
-	fprintf(t.file, " Retries:%d}", h->retries);
+	fprintf(f, " Retries:%d}", h->retries);
 	if (h->retries)
 		json_object_set_new(health, "Retries", json_integer(h->retries));
-	return text_end(p, d, &t);
+	return text_end(p, d);
 }
 
 static int apply_onbuild(struct planner *p, struct draft *d, const struct clause *c)

@@ -217,14 +217,12 @@ static const char *destination(struct planner *p, struct draft *d, const char *t
 /* "COPY --chown=app a b /to/ # buildkit": sources first, then documents. */
 static const char *created_by(struct planner *p, const struct copy_step *copy, const char *typed)
 {
-	auto_free char *text = NULL, *masked = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = plan_pieces(p);
+	auto_free char *masked = NULL;
+	const char *text;
 
-	if (!f) {
-		plan_no_memory(p);
+	if (!f)
 		return NULL;
-	}
 	fputs(copy->add ? "ADD" : "COPY", f);
 	if (copy->parents)
 		fputs(" --parents", f);
@@ -239,10 +237,9 @@ static const char *created_by(struct planner *p, const struct copy_step *copy, c
 		if (copy->source[i].kind == SOURCE_DOCUMENT)
 			fprintf(f, " <<%s", copy->source[i].text);
 	fprintf(f, " %s # buildkit", typed);
-	if (fclose(f) != 0) {
-		plan_no_memory(p);
+	text = plan_keep_pieces(p);
+	if (!text)
 		return NULL;
-	}
 	/* The history is for all who get the image. */
 	masked = mask_passwords(text);
 	if (!masked)

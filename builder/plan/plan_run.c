@@ -6,11 +6,14 @@
 
 /* --- environment ------------------------------------------------------------------------------ */
 
-/* The strings are shared by all RUNs that see a variable. */
+/* The strings are shared by all RUNs that see a variable, the list by all that see the same. */
 static const char *const *environment(struct planner *p, struct draft *d)
 {
-	const char **env = arena_array(p->memory, d->env.count + 1, sizeof *env);
+	const char **env;
 
+	if (d->env.list)
+		return d->env.list;
+	env = arena_array(p->memory, d->env.count + 1, sizeof *env);
 	for (size_t i = 0; env && i < d->env.count; i++) {
 		struct variable *v = &d->env.item[i];
 
@@ -22,7 +25,7 @@ static const char *const *environment(struct planner *p, struct draft *d)
 	}
 	if (!env)
 		plan_no_memory(p);
-	return env;
+	return d->env.list = env;
 }
 
 /* Dockerfile reference, "Predefined ARGs": given in either case, seen in both. What the stage sets
@@ -268,14 +271,10 @@ static int set_command(struct planner *p, struct draft *d, const struct clause *
 /* "RUN |1 REV=7 /bin/sh -c make # buildkit": the ARGs so far, and what is run. */
 static const char *created_by(struct planner *p, const struct draft *d, const struct run_step *run)
 {
-	auto_free char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = plan_pieces(p);
 
-	if (!f) {
-		plan_no_memory(p);
+	if (!f)
 		return NULL;
-	}
 	fputs("RUN", f);
 	if (d->args.count > 0)
 		fprintf(f, " |%zu", d->args.count);
@@ -289,11 +288,7 @@ static const char *created_by(struct planner *p, const struct draft *d, const st
 	for (size_t i = 0; run->argv[i]; i++)
 		fprintf(f, " %s", run->argv[i]);
 	fputs(" # buildkit", f);
-	if (fclose(f) != 0) {
-		plan_no_memory(p);
-		return NULL;
-	}
-	return plan_keep(p, text);
+	return plan_keep_pieces(p);
 }
 
 /* "RUN <<EOF (apt-get update...)": the first line of a script that is all there is. */

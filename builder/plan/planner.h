@@ -67,6 +67,9 @@ struct planner {
 	struct mistakes *mistakes;       /* those that were survived */
 	bool asks;                       /* for bases: not for what cannot be built anyway */
 	struct mistake e;                /* why the last call failed */
+	FILE *pieces;                    /* see plan_pieces */
+	char *pieces_text;
+	size_t pieces_size;
 };
 
 /* Say what is wrong and where; PLACE may be NULL. All return -1. */
@@ -91,6 +94,10 @@ int plan_survive(struct planner *p, int result);
 const char *plan_text(struct planner *p, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 const char *plan_keep(struct planner *p, const char *text);
+/* The same in pieces: a stream to write them to, empty, and then what was written. One text is
+ * under way at a time; one that is given up needs nothing. NULL and p->e. */
+FILE *plan_pieces(struct planner *p);
+const char *plan_keep_pieces(struct planner *p);
 
 /* The value of WORD in the stage D at its present moment. Undefined variables are reported. NULL
  * and p->e when it cannot be expanded. */

@@ -32,6 +32,7 @@ static bool append(struct variables *v, struct arena *a, const struct variable *
 	if (!item || !names_set(&v->names, a, variable->name, v->count))
 		return false;
 	v->item = item;
+	v->list = NULL;
 	item[v->count++] = *variable;
 	return true;
 }
@@ -44,6 +45,7 @@ bool variables_set(struct variables *v, struct arena *a, const char *name, const
 		return append(v, a, &(struct variable){ .name = name, .value = value });
 	found->value = value;
 	found->pair = NULL;
+	v->list = NULL;
 	return true;
 }
 

@@ -19,6 +19,7 @@ struct variables {
 	struct variable *item;
 	size_t count;
 	struct names names;      /* places in ITEM */
+	const char *const *list; /* the pairs, once somebody needed them; NULL since a change */
 };
 
 /* The value of NAME, or NULL when it is unset or unknown. */
