@@ -10,7 +10,7 @@
 enum {
 	QUOTES_ARE_TEXT = 1,            /* a here-document's body */
 	KEEP_QUOTES = 2,                /* they group, but stay */
-	KEEP_UNSET = 4,                 /* $name stays when it has no value */
+	KEEP_UNSET = 4,                 /* $name stays when it has no value, or none is asked for */
 	SPLIT = 8,                      /* blanks separate words */
 };
 
@@ -119,6 +119,9 @@ static int look_up(struct expander *x, struct slice name, const char **value)
 {
 	size_t start = x->count;
 
+	*value = NULL;
+	if (!x->how->lookup)
+		return 0;
 	if (put(x, name.at, name.end - name.at) < 0)
 		return -1;
 	*value = x->how->lookup(x->how->names, written(x, start));
@@ -259,7 +262,7 @@ static int modifier(struct expander *x, struct slice name)
 	}
 }
 
-/* ${...} where no name has a value and all stay as they are: only its end must be found. */
+/* ${...} whose name has no value, where such stay as they are: only its end must be found. */
 static int keep_braces(struct expander *x, const char *start)
 {
 	size_t operators = strspn(x->at, ":");
@@ -289,7 +292,7 @@ static int keep_braces(struct expander *x, const char *start)
 
 static int braces(struct expander *x)
 {
-	const char *start = x->at - 1;
+	const char *start = x->at - 1, *value = NULL;
 	struct slice name;
 
 	x->at++;
@@ -300,7 +303,9 @@ static int braces(struct expander *x)
 	name = read_name(x);
 	if (x->at == x->end)
 		return fail(x, "syntax error: missing '}'");
-	return x->mode & KEEP_UNSET ? keep_braces(x, start) : modifier(x, name);
+	if (x->mode & KEEP_UNSET && look_up(x, name, &value) < 0)
+		return -1;
+	return x->mode & KEEP_UNSET && !value ? keep_braces(x, start) : modifier(x, name);
 }
 
 static int dollar(struct expander *x)
@@ -316,9 +321,13 @@ static int dollar(struct expander *x)
 		return 0;
 	}
 	name = read_name(x);
-	if (name.at == name.end || x->mode & KEEP_UNSET)
+	if (name.at == name.end)
 		return put(x, start, x->at - start);
-	return look_up(x, name, &value) < 0 ? -1 : put_instead(x, x->count, value);
+	if (look_up(x, name, &value) < 0)
+		return -1;
+	if (!value && x->mode & KEEP_UNSET)
+		return put(x, start, x->at - start);
+	return put_instead(x, x->count, value);
 }
 
 static int single_quotes(struct expander *x)
@@ -496,6 +505,13 @@ char *expand_document(const char *body, const struct expansion *how, struct synt
 	size_t size;
 
 	return run(body, how, QUOTES_ARE_TEXT, false, &size, e);
+}
+
+char *expand_shown(const char *text, const struct expansion *how, struct syntax_error *e)
+{
+	size_t size;
+
+	return run(text, how, KEEP_UNSET | KEEP_QUOTES, true, &size, e);
 }
 
 /* Make an array, with its strings behind it, of the words in TEXT, which NULs separate. */

@@ -42,6 +42,11 @@ char *expand(const char *word, const struct expansion *how, struct syntax_error 
  */
 char *expand_document(const char *body, const struct expansion *how, struct syntax_error *e);
 
+/* TEXT to be shown, its variables replaced: quotes and escapes stay, and so does what has no value,
+ * a whole ${name:-word} where NAME has none.
+ */
+char *expand_shown(const char *text, const struct expansion *how, struct syntax_error *e);
+
 /* The same for EXPOSE: blanks outside quotes, also those that come out of a variable, separate
  * words. Returns a NULL-terminated array in one piece with its strings: free it with one free.
  * COUNT may be NULL.

@@ -265,10 +265,10 @@ int plan_copy(struct planner *p, struct draft *d, const struct clause *c)
 {
 	const struct copy *in = &c->in->copy;
 	const char *text = shown(p, d, c), *typed;
-	struct step *step = text ? plan_step(p, d, c, STEP_COPY, text) : NULL;
-	struct copy_step *copy = step ? &step->copy : NULL;
+	struct step *step = plan_step(p, d, c, STEP_COPY);
+	struct copy_step *copy = &step->copy;
 
-	if (!copy)
+	if (!text || plan_name_step(p, d, c, step, text) < 0)
 		return -1;
 	*copy = (struct copy_step){
 		.add = c->in->keyword == KEYWORD_ADD,

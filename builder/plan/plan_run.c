@@ -291,31 +291,68 @@ static const char *created_by(struct planner *p, const struct draft *d, const st
 	return plan_keep_pieces(p);
 }
 
-/* "RUN <<EOF (apt-get update...)": the first line of a script that is all there is. */
-static const char *shown(struct planner *p, const struct instruction *in)
+/* Variables of a RUN as they are shown. */
+struct shown_names {
+	const struct draft *draft;
+	const struct run_step *run;
+};
+
+/* A secret's value is nobody's business, and its name may be that of a variable, too. */
+static const char *look_up_shown(void *context, const char *name)
+{
+	const struct shown_names *names = context;
+
+	for (size_t i = 0; i < names->run->mount_count; i++) {
+		const struct mount *m = &names->run->mount[i].mount;
+
+		if (m->type == MOUNT_SECRET && m->env && strcmp(m->env, name) == 0)
+			return "****";
+	}
+	return variables_get(&names->draft->env, name);
+}
+
+/* How much longer than the line its name in progress may get. */
+#define SHOWN_GROWTH_MAX 4096
+
+static const char *expand_known(struct planner *p, const struct draft *d,
+                                const struct run_step *run, const char *text)
+{
+	struct shown_names names = { d, run };
+	struct expansion how = { look_up_shown, &names, p->file->escape };
+	auto_free char *value = strchr(text, '$') ? expand_shown(text, &how, NULL) : NULL;
+
+	return value && strlen(value) <= strlen(text) + SHOWN_GROWTH_MAX ? plan_keep(p, value) : text;
+}
+
+/* "RUN <<EOF (apt-get update...)": the line with the variables that are known here, and the first
+ * line of a script that is all there is. */
+static const char *shown(struct planner *p, const struct draft *d, const struct instruction *in,
+                         const struct run_step *run)
 {
 	const char *text = in->text + strcspn(in->text, " \t");
 	const char *body = in->heredocs.count == 1 && in->run.script == in->heredocs.item[0].body ?
 	                   in->run.script : NULL;
 	size_t line, size;
 
-	if (!body && !in->run.script_is_program)
-		return plan_text(p, "RUN%s", text);
-	body = in->run.script + strspn(in->run.script, " \t\r\n");
-	line = strcspn(body, "\r\n");
-	for (size = strlen(body); size > line && strchr(" \t\r\n", body[size - 1]); size--)
-		;
-	return plan_text(p, "RUN%s (%.*s%s)", text, (int)line, body, size > line ? "..." : "");
+	if (body || in->run.script_is_program) {
+		body = in->run.script + strspn(in->run.script, " \t\r\n");
+		line = strcspn(body, "\r\n");
+		for (size = strlen(body); size > line && strchr(" \t\r\n", body[size - 1]); size--)
+			;
+		text = plan_text(p, "%s (%.*s%s)", text, (int)line, body, size > line ? "..." : "");
+	}
+	text = text ? expand_known(p, d, run, text) : NULL;
+	return text ? plan_text(p, "RUN%s", text) : NULL;
 }
 
 int plan_run(struct planner *p, struct draft *d, const struct clause *c)
 {
-	const char *text = shown(p, c->in);
-	struct step *step = text ? plan_step(p, d, c, STEP_RUN, text) : NULL;
-	struct run_step *run = step ? &step->run : NULL;
+	struct step *step = plan_step(p, d, c, STEP_RUN);
+	struct run_step *run = &step->run;
 	size_t count = 0, ssh_count = 0;
+	const char *text;
 
-	if (!run || set_command(p, d, c, run, &count) < 0)
+	if (set_command(p, d, c, run, &count) < 0)
 		return -1;
 	if (count == 0)
 		return plan_fail(p, c->place, "arguments are required");
@@ -331,6 +368,9 @@ int plan_run(struct planner *p, struct draft *d, const struct clause *c)
 	run->proxies = run->env ? proxies(p, d) : NULL;
 	run->cwd = run->proxies ? plan_cwd(p, d) : NULL;
 	run->user = run->cwd ? plan_keep(p, config_text(draft_stage(p, d)->config, "User")) : NULL;
-	step->created_by = run->user ? created_by(p, d, run) : NULL;
+	text = run->user ? shown(p, d, c->in, run) : NULL;
+	if (!text || plan_name_step(p, d, c, step, text) < 0)
+		return -1;
+	step->created_by = created_by(p, d, run);
 	return step->created_by ? plan_history(p, d, step->created_by, step) : -1;
 }

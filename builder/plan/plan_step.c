@@ -115,7 +115,8 @@ static int begin_steps(struct planner *p, struct stage *s, struct draft *d)
 	return 0;
 }
 
-static const char *numbered(struct planner *p, struct draft *d, bool trigger, const char *text);
+static const char *numbered(struct planner *p, struct draft *d, const struct clause *c,
+                            const char *text);
 
 static int name_from(struct planner *p, struct stage *s, struct draft *d)
 {
@@ -129,7 +130,7 @@ static int name_from(struct planner *p, struct stage *s, struct draft *d)
 		return 0;
 	text = plan_text(p, "FROM %s", s->base_kind == BASE_CONTEXT ? s->base_context :
 	                 s->base ? s->base->name : d->image);
-	s->from_name = text ? numbered(p, d, false, text) : NULL;
+	s->from_name = text ? numbered(p, d, NULL, text) : NULL;
 	return s->from_name ? 0 : -1;
 }
 
@@ -160,18 +161,61 @@ int plan_stage(struct planner *p, size_t stage)
 
 /* --- a step ----------------------------------------------------------------------------------- */
 
-/* "[stage 2/5] TEXT", as BuildKit's progress has it. */
-static const char *numbered(struct planner *p, struct draft *d, bool trigger, const char *text)
+/* The platform that the stage's ARGs say it makes something for, if they do. */
+static bool makes_for(const struct draft *d, struct platform *platform)
+{
+	const char *whole = variables_get(&d->env, "TARGETPLATFORM");
+	const char *os = variables_get(&d->env, "TARGETOS");
+	const char *architecture = variables_get(&d->env, "TARGETARCH");
+	const char *variant = variables_get(&d->env, "TARGETVARIANT");
+	char text[PLATFORM_TEXT];
+	struct error ignored;
+
+	if (whole && platform_parse(whole, platform, &ignored) == 0)
+		return true;
+	if (!os && !architecture && !variant)
+		return false;
+	snprintf(text, sizeof text, "%s/%s%s%s", os ? os : d->platform.os,
+	         architecture ? architecture : d->platform.architecture,
+	         variant && *variant ? "/" : "", variant ? variant : "");
+	return platform_parse(text, platform, &ignored) == 0;
+}
+
+/* "linux/amd64 ", "linux/amd64->arm64 ": where a step runs, and what for. */
+static const char *on_platform(struct planner *p, const struct draft *d, bool runs)
+{
+	char here[PLATFORM_TEXT], there[PLATFORM_TEXT];
+	struct platform target;
+	const char *arrow = "", *text = "";
+
+	if (!p->options->name_platform)
+		return "";
+	if (runs && makes_for(d, &target) && strcmp(target.os, d->platform.os) != 0) {
+		text = platform_format(&target, there);
+		arrow = "->";
+	} else if (runs && makes_for(d, &target) &&
+	           strcmp(target.architecture, d->platform.architecture) != 0) {
+		text = strchr(platform_format(&target, there), '/') + 1;
+		arrow = "->";
+	}
+	return plan_text(p, "%s%s%s ", platform_format(&d->platform, here), arrow, text);
+}
+
+/* "[stage 2/5] TEXT", as BuildKit's progress has it; C is NULL for the stage's FROM. */
+static const char *numbered(struct planner *p, struct draft *d, const struct clause *c,
+                            const char *text)
 {
 	const struct stage *s = draft_stage(p, d);
+	const char *platform = on_platform(p, d, c != NULL);
 	bool only = p->plan->count == 1;
 	int width = 1;
 
 	for (size_t n = d->total; n >= 10; n /= 10)
 		width++;
-	return plan_text(p, "[%s%s%s%s%*zu/%zu] %s%s", p->options->name_platform ? s->platform : "",
-	                 p->options->name_platform ? " " : "", only ? "" : s->name, only ? "" : " ",
-	                 width, ++d->number, d->total, trigger ? "ONBUILD " : "", text);
+	if (!platform)
+		return NULL;
+	return plan_text(p, "[%s%s%s%*zu/%zu] %s%s", platform, only ? "" : s->name, only ? "" : " ",
+	                 width, ++d->number, d->total, c && c->trigger ? "ONBUILD " : "", text);
 }
 
 static bool without_cache(const struct planner *p, const struct stage *s)
@@ -183,19 +227,23 @@ static bool without_cache(const struct planner *p, const struct stage *s)
 }
 
 struct step *plan_step(struct planner *p, struct draft *d, const struct clause *c,
-                       enum step_kind kind, const char *text)
+                       enum step_kind kind)
 {
 	struct stage *s = draft_stage(p, d);
-	const char *name = numbered(p, d, c->trigger, text);
 	struct step *step = &s->step[s->step_count];
 
-	if (!name)
-		return NULL;
 	*step = (struct step){
-		.kind = kind, .in = c->place, .name = name, .stage = d->stage,
-		.number = s->step_count++, .no_cache = without_cache(p, s),
+		.kind = kind, .in = c->place, .stage = d->stage, .number = s->step_count++,
+		.no_cache = without_cache(p, s),
 	};
 	return step;
+}
+
+int plan_name_step(struct planner *p, struct draft *d, const struct clause *c, struct step *step,
+                   const char *text)
+{
+	step->name = numbered(p, d, c, text);
+	return step->name ? 0 : -1;
 }
 
 /* --- WORKDIR ---------------------------------------------------------------------------------- */
@@ -283,8 +331,8 @@ int plan_workdir(struct planner *p, struct draft *d, const struct clause *c)
 		const char *user = plan_keep(p, config_text(config, "User"));
 
 		name = plan_text(p, "WORKDIR %s", typed);
-		step = user && name ? plan_step(p, d, c, STEP_WORKDIR, name) : NULL;
-		if (!step)
+		step = plan_step(p, d, c, STEP_WORKDIR);
+		if (!user || !name || plan_name_step(p, d, c, step, name) < 0)
 			return -1;
 		step->created_by = created_by;
 		step->workdir = (struct workdir_step){ folder, user };

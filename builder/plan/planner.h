@@ -152,9 +152,12 @@ int plan_run(struct planner *p, struct draft *d, const struct clause *c);
 int plan_copy(struct planner *p, struct draft *d, const struct clause *c);
 int plan_workdir(struct planner *p, struct draft *d, const struct clause *c);
 
-/* A step of D; TEXT is what progress shows behind its number. NULL: no memory. */
+/* A step of D, for which there is room; and its name: the TEXT that progress shows, with its number
+ * in front. */
 struct step *plan_step(struct planner *p, struct draft *d, const struct clause *c,
-                       enum step_kind kind, const char *text);
+                       enum step_kind kind);
+int plan_name_step(struct planner *p, struct draft *d, const struct clause *c, struct step *step,
+                   const char *text);
 /* CREATED_BY may be NULL: that memory ran out for it is told here. */
 int plan_history(struct planner *p, struct draft *d, const char *created_by,
                  const struct step *step);

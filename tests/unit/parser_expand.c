@@ -260,6 +260,26 @@ static void replacing_takes_first_or_all(void **state)
 	CHECK(rows);
 }
 
+static void what_is_shown_keeps_quotes_and_what_has_no_value(void **state)
+{
+	static const char *const rows[][2] = {
+		{"a \"$SHELL\" '$SHELL'", "a \"bash\" '$SHELL'"},
+		{"\\$SHELL $X ${X} ${SHELL}", "\\$SHELL $X ${X} bash"},
+		{"${X:-$SHELL} ${SHELL:-w} ${SHELL:+w}", "${X:-bash} bash w"},
+		{"${X#a} ${X/a/b} ${SHELL#b}", "${X#a} ${X/a/b} ash"},
+	};
+	int misses = 0;
+	struct expansion how = { lookup, &misses, '\\' };
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char *shown = expand_shown(rows[i][0], &how, NULL);
+
+		assert_string_equal(shown, rows[i][1]);
+		free(shown);
+	}
+	assert_null(expand_shown("it's $SHELL", &how, NULL));
+}
+
 static void mistakes_are_named(void **state)
 {
 	static const struct row rows[] = {
@@ -420,6 +440,7 @@ int main(void)
 		cmocka_unit_test(what_comes_out_is_final),
 		cmocka_unit_test(trimming_takes_shortest_or_longest),
 		cmocka_unit_test(replacing_takes_first_or_all),
+		cmocka_unit_test(what_is_shown_keeps_quotes_and_what_has_no_value),
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(the_message_quotes_the_word_and_its_place),
 		cmocka_unit_test(the_lookup_hears_of_every_unset_name),

@@ -119,6 +119,10 @@ static void take_option(struct fixture *f, const char *name, char **rest)
 		o->no_cache = true;
 		return;
 	}
+	if (strcmp(name, "--name-platform") == 0) {
+		o->name_platform = true;
+		return;
+	}
 	value = strtok_r(NULL, " ", rest);
 	if (strcmp(name, "--target") == 0)
 		o->target = value;
