@@ -22,6 +22,8 @@ void chroot_enter(struct inside *in)
 	must(sys(prctl, PR_SET_CHILD_SUBREAPER, 1), "adopt", "orphans");
 	in->proc = (int)must(sys(openat, AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open",
 	                     "/proc");
+	if (in->r->flags & REQUEST_TERMINAL)
+		terminal_make(in, AT_FDCWD, "/dev/ptmx");
 	in->root = in->upper = open_place(in, &in->r->upper);
 	must(sys(fchdir, in->root), "enter", "/");
 	must(sys(chroot, "."), "change the root directory", "");

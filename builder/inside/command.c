@@ -136,6 +136,8 @@ static void become(struct start *s)
 	}
 	need(s, keyring == -ENOSYS || keyring == -EPERM ? 0 : keyring, "open a session keyring");
 	need(s, sys(setsid), "start a session");
+	if (s->in->terminal >= 0)
+		need(s, terminal_take(s->in), "take the terminal");
 	sys(setpriority, 0, 0, 0);
 	need(s, limit_resources(s->in), "set a resource limit");
 	/* A container that does not let us limit anything limits us already. */

@@ -29,6 +29,7 @@ struct inside {
 	int upper;
 	int null;                  /* a /dev/null that is one, to mask files with */
 	int proc;                  /* with REQUEST_CHROOT: the host's */
+	int terminal;              /* the command's side of its own; -1: it has none */
 	int cover[COVERS_MAX];     /* the mounts that were attached to points of the image */
 	unsigned cover_count;
 	struct stub stub[STUBS_MAX];
@@ -49,6 +50,9 @@ const char **string_array(const struct inside *in, struct strings list);
 _Noreturn void fail(long answer, const char *what, const char *object);
 _Noreturn void fail_as(enum reply_kind kind, long answer, const char *what, const char *object);
 void reply(enum reply_kind kind, int status, int number, const char *text);
+
+/* The same, and FD with it; FOR_WHAT is named when that fails. */
+void hand_over(enum reply_kind kind, int status, int fd, const char *for_what);
 
 /* ANSWER when the kernel agreed, else fail. */
 static inline long must(long answer, const char *what, const char *object)
@@ -119,6 +123,15 @@ void points_remove(struct inside *in);
 void system_mount(struct inside *in);
 void system_loopback(void);
 void mounts_make(struct inside *in);
+
+/* --- terminal.c: with REQUEST_TERMINAL --------------------------------------------------------- */
+
+/* A new terminal from the multiplexer NAME in DIR: the command's side stays here, the other one
+ * is handed over. */
+void terminal_make(struct inside *in, int dir, const char *name);
+
+/* In the command's own process, which leads its session: it is where it reads and writes. */
+long terminal_take(const struct inside *in);
 
 /* --- command.c -------------------------------------------------------------------------------- */
 

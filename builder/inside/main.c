@@ -3,10 +3,11 @@
 #include <linux/fcntl.h>
 #include <linux/prctl.h>
 #include <linux/signal.h>
+#include <linux/uio.h>
 
 #include "builder/inside/inside.h"
 
-enum { EINTR = 4, EPIPE = 32 };
+enum { EINTR = 4, EPIPE = 32, SOL_SOCKET = 1, SCM_RIGHTS = 1 };
 
 void reply(enum reply_kind kind, int status, int number, const char *text)
 {
@@ -15,6 +16,27 @@ void reply(enum reply_kind kind, int status, int number, const char *text)
 
 	text_add(&t, text);
 	sys(write, CONTROL, &answer, sizeof answer);
+}
+
+void hand_over(enum reply_kind kind, int status, int fd, const char *for_what)
+{
+	struct reply notice = { .kind = kind, .status = status };
+	struct iovec part = { &notice, sizeof notice };
+	struct {
+		size_t length;
+		int level, type, fd, padding;
+	} rights = { 16 + sizeof fd, SOL_SOCKET, SCM_RIGHTS, fd, 0 };
+	struct {
+		void *name;
+		int name_length;
+		struct iovec *parts;
+		size_t part_count;
+		void *control;
+		size_t control_length;
+		unsigned flags;
+	} message = { NULL, 0, &part, 1, &rights, sizeof rights, 0 };
+
+	must(sys(sendmsg, CONTROL, &message, 0), "hand over", for_what);
 }
 
 _Noreturn void fail_as(enum reply_kind kind, long answer, const char *what, const char *object)
@@ -104,7 +126,7 @@ static void enter(struct inside *in)
 _Noreturn void begin(void);
 _Noreturn void begin(void)
 {
-	static struct inside in = { .null = -1 };
+	static struct inside in = { .null = -1, .terminal = -1 };
 	struct reply answer = { 0 };
 
 	if (sys(close_range, CONTROL + 1, ~0U, 0) < 0)

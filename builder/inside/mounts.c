@@ -2,14 +2,13 @@
 #include <linux/fcntl.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
-#include <linux/uio.h>
 #include <linux/un.h>
 #include <asm/stat.h>
 
 #include "builder/inside/inside.h"
 
 enum { S_KIND = 0170000, S_DIRECTORY = 0040000 };
-enum { AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = 02000000, SOL_SOCKET = 1, SCM_RIGHTS = 1 };
+enum { AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = 02000000 };
 
 /* A file or directory of our own in the workspace, numbered like its mount: "KIND.NUMBER". */
 static const char *own_name(const char *kind, uint32_t number)
@@ -86,27 +85,6 @@ static int make_image(struct inside *in, const struct mount *m, uint32_t number)
 	return copy;
 }
 
-static void send_descriptor(int fd, uint32_t number, const char *target)
-{
-	struct reply notice = { .kind = REPLY_AGENT, .status = (int32_t)number };
-	struct iovec part = { &notice, sizeof notice };
-	struct {
-		size_t length;
-		int level, type, fd, padding;
-	} rights = { 16 + sizeof fd, SOL_SOCKET, SCM_RIGHTS, fd, 0 };
-	struct {
-		void *name;
-		int name_length;
-		struct iovec *parts;
-		size_t part_count;
-		void *control;
-		size_t control_length;
-		unsigned flags;
-	} message = { NULL, 0, &part, 1, &rights, sizeof rights, 0 };
-
-	must(sys(sendmsg, CONTROL, &message, 0), "hand over", target);
-}
-
 /* A socket that cairn answers: it gets the listening end, and passes on what comes. */
 static int make_agent(struct inside *in, const struct mount *m, uint32_t number)
 {
@@ -122,7 +100,7 @@ static int make_agent(struct inside *in, const struct mount *m, uint32_t number)
 	must(sys(fchownat, in->workspace, name, m->uid, m->gid, AT_SYMLINK_NOFOLLOW), "chown", target);
 	must(sys(fchmodat, in->workspace, name, m->mode), "chmod", target);
 	must(sys(listen, fd, 16), "listen at", target);
-	send_descriptor((int)fd, m->number, target);
+	hand_over(REPLY_AGENT, (int)m->number, (int)fd, target);
 	sys(close, fd);
 	return (int)must(copy_mount(in->workspace, name, false), "bind", target);
 }

@@ -34,6 +34,7 @@ enum request_flags {
 	REQUEST_OLD_OVERLAY = 32,  /* the kernel wants all layers in one line */
 	REQUEST_ONE_ID = 64,       /* there is one user and one group: whoever is asked for */
 	REQUEST_CHROOT = 128,      /* with COPY: there are no namespaces, and nothing is to be mounted */
+	REQUEST_TERMINAL = 256,    /* the command's input and output are a terminal, made inside */
 };
 
 enum mount_flags { MOUNT_READ_ONLY = 1, MOUNT_NOEXEC = 2, MOUNT_OPTIONAL = 4 };
@@ -85,6 +86,7 @@ enum reply_kind {
 	REPLY_NO_MOUNTS,           /* or one without mounts */
 	REPLY_OUTER_PROC,          /* /proc had to be the one outside; more replies follow */
 	REPLY_AGENT,               /* a listening socket for mount STATUS; more replies follow */
+	REPLY_TERMINAL,            /* our side of the command's terminal; more replies follow */
 };
 
 struct reply {

@@ -160,6 +160,8 @@ static void mount_dev(struct inside *in)
 		must(sys(symlinkat, links[i][0], dev, links[i][1]), "create", links[i][1]);
 	/* In a user namespace group 5 may not exist. */
 	mount_below(dev, "pts", "devpts", SEALED & ~MOUNT_ATTR_NODEV, pts_options, own_pts_options);
+	if (in->r->flags & REQUEST_TERMINAL)
+		terminal_make(in, dev, "pts/ptmx");
 	mount_below(dev, "shm", "tmpfs", SEALED, shm_options, NULL);
 	mount_below(dev, "mqueue", "mqueue", SEALED, NULL, NULL);
 }

@@ -223,7 +223,8 @@ int request_make(const struct sandbox_run *r, const struct request_world *world,
 {
 	struct bytes b = { 0 };
 	struct request q = {
-		.flags = world->flags | (r->insecure ? REQUEST_INSECURE : 0),
+		.flags = world->flags | (r->insecure ? REQUEST_INSECURE : 0) |
+		         (r->terminal ? REQUEST_TERMINAL : 0),
 		.uid = r->uid, .gid = r->gid, .group_count = (uint32_t)r->group_count,
 		.filter_count = (uint32_t)world->filter_count, .capabilities = world->capabilities,
 		.shm_size = r->shm_size ? r->shm_size : 64 << 20,

@@ -10,7 +10,7 @@
  * What the command sees is what Docker's builder shows it: its own /dev, /proc with the host's
  * secrets masked, a read-only /sys, Docker's default capabilities and system call filter, umask
  * 0022, no signal ignored or blocked, an empty standard input, no other descriptors than 0 to 2,
- * no terminal. Nothing of cairn's own environment.
+ * no terminal unless one is asked for. Nothing of cairn's own environment.
  *
  * Threads: one sandbox may run many commands at once. The thread that calls sandbox_run must live
  * until it returns, which it does; if the process dies, so does everything it runs.
@@ -110,6 +110,10 @@ struct sandbox_run {
 	bool insecure;             /* RUN --security=insecure: every capability, no filter, no masks */
 
 	int out, err;              /* the command's standard output and error */
+	/* Or NULL: the command has a terminal of its own for these and for its input, and this gets
+	 * the other side of it, to keep, before the command starts. */
+	void (*terminal)(void *context, int other_side);
+	void *terminal_context;
 	struct sandbox_patience patience;
 	int cancel;                /* -1, or: when it becomes readable, everything is killed */
 };

@@ -166,6 +166,9 @@ int watch_follow(struct watch *w, struct sandbox_result *result, struct error *e
 		case REPLY_AGENT:
 			agents_add(&w->agents, descriptor, w->run->mount[reply.status].source);
 			break;
+		case REPLY_TERMINAL:
+			w->run->terminal(w->run->terminal_context, descriptor);
+			break;
 		}
 	}
 	if (more == 0 && w->overtime) {

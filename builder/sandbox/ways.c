@@ -78,7 +78,8 @@ static int run_once(struct sandbox *s, const struct sandbox_run *r,
 	}
 	if (request_make(r, &world, &bytes, &size, e) < 0)
 		return -1;
-	if (spawn_start(s->program, s->null, r->out, r->err, namespaces, &w.process, e) < 0) {
+	if (spawn_start(s->program, s->null, r->terminal ? s->null : r->out,
+	                r->terminal ? s->null : r->err, namespaces, &w.process, e) < 0) {
 		*refusal = e->kind == ERROR_UNSUPPORTED ? REFUSED_NAMESPACES : REFUSED_NOTHING;
 		return -1;
 	}
