@@ -31,6 +31,7 @@ static const struct command {
 	{ "rmi", command_rmi, "Remove images" },
 	{ "save", command_save, "Write images to a tar" },
 	{ "load", command_load, "Load images from a tar or folder" },
+	{ "debug", command_debug, "Enter a failed step that was kept" },
 	{ "prune", command_prune, "Remove the build cache" },
 	{ "context ls", command_context_ls, "Show what a build would see of a folder" },
 	{ "login", command_login, "Log in to a registry" },

@@ -19,7 +19,7 @@ static const char *const rooms[STORE_ROOMS] = {
 	[STORE_BLOBS] = "blobs/sha256", [STORE_TABLES] = "tables",     [STORE_TREES] = "trees",
 	[STORE_STEPS] = "steps",        [STORE_IMAGES] = "images",     [STORE_CONTEXTS] = "contexts",
 	[STORE_BASES] = "bases",
-	[STORE_MOUNTS] = "mounts",      [STORE_LOCKS] = "locks",
+	[STORE_MOUNTS] = "mounts",      [STORE_LOCKS] = "locks",       [STORE_FAILED] = "failed",
 	[STORE_PACKED] = "packed",      [STORE_SEARCHED] = "searched",
 };
 
@@ -30,7 +30,7 @@ const char *store_room_name(enum store_room room)
 
 bool store_holds_folders(enum store_room room)
 {
-	return room == STORE_TREES || room == STORE_MOUNTS;
+	return room == STORE_TREES || room == STORE_MOUNTS || room == STORE_FAILED;
 }
 
 /* PATH as it is from everywhere; it need not exist. */

@@ -10,6 +10,7 @@
  *     contexts/HEX       digests of context files, by the digest of the context's path
  *     searched/HEX       which secrets a layer was searched for, as salted digests, by diff_id
  *     mounts/HEX         cache mounts, by the digest of their id
+ *     failed/ID          failed steps that were kept to be entered (builder/build/kept.h)
  *     locks/HEX          flock files; freed by the kernel when a process dies
  *     users              locked by every process that has the store open
  *     tmp/               files under way, and what is not synced yet
@@ -18,7 +19,7 @@
  * when their owner died), then kept: moved to tmp/BOOT/, a store of the same shape that is trusted
  * until this boot ends, because the page cache tells every process the truth as long as the machine
  * is up. store_flush syncs once and then moves them to their final names. So a final name means:
- * complete, and on the disk. Folders, those of trees/ and mounts/, cannot be moved while a command
+ * complete, and on the disk. Folders, those of trees/, mounts/ and failed/, cannot be moved while a command
  * has them mounted: they get their final name at once, and it is an empty file NAME.whole beside
  * them that is kept and flushed like all others. Threads may share a store.
  */
@@ -40,6 +41,7 @@ enum store_room {
 	STORE_CONTEXTS,
 	STORE_SEARCHED,
 	STORE_MOUNTS,
+	STORE_FAILED,
 	STORE_LOCKS,
 	STORE_ROOMS
 };

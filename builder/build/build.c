@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "builder/build/assemble.h"
+#include "builder/build/kept.h"
 #include "builder/build/leaks.h"
 #include "builder/sandbox/sandbox.h"
 #include "builder/build/task.h"
@@ -197,11 +198,16 @@ static int connect_all(struct graph *g, struct error *e)
 /* Called with the mutex held: T failed, so everything ends; the first failure is the one told. */
 static void fail(struct graph *g, struct task *t, const struct error *e)
 {
+	struct error ignored;
+
+	if (g->failed && *t->kept)
+		kept_remove(g->building.store, t->kept, &ignored);
 	if (!g->failed) {
 		g->failed = true;
 		g->failure->step = t->step;
 		g->failure->vertex = t->vertex;
 		g->failure->error = *e;
+		memcpy(g->failure->kept, t->kept, sizeof t->kept);
 		build_cancel();
 	}
 	if (e->kind == ERROR_CANCELLED || e->kind == ERROR_STALE)

@@ -58,6 +58,7 @@ struct build_options {
 	unsigned run_retries;          /* more tries at a RUN that failed */
 	int64_t run_timeout_ms;        /* for each of them; 0: none */
 	int64_t run_idle_timeout_ms;   /* without a word; 0: none */
+	bool keep_failed;              /* a RUN that failed can be entered: builder/build/kept.h */
 	bool allow_secret_leak;        /* do not search the image for secrets */
 	const struct mask *mask;       /* the secrets, hidden in what is shown */
 	unsigned jobs;                 /* 0: as many as the machine deserves */
@@ -73,11 +74,15 @@ struct build_options {
 	void *confirm_context;
 };
 
+/* Room for the name of a failed step that is kept. */
+#define KEPT_ID 13
+
 /* Where a failed build failed. */
 struct build_failure {
 	const struct step *step;       /* NULL: not in a step */
 	struct vertex *vertex;
 	struct error error;
+	char kept[KEPT_ID];            /* with keep_failed: how its RUN is entered; else "" */
 };
 
 /* Run the plan's target; IMAGE receives config and layers, written to the store but not flushed.

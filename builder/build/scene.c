@@ -21,7 +21,8 @@ static int open_mounts(struct building *b, struct task *t, struct running *runni
 	size_t *count = &s->run.mount_count;
 
 	s->mount = calloc(step->mount_count + 1, sizeof *s->mount);
-	if (!s->mount)
+	s->asked = calloc(step->mount_count + 1, sizeof *s->asked);
+	if (!s->mount || !s->asked)
 		return error_memory(e);
 	s->run.mount = s->mount;
 	if (step->script)
@@ -35,7 +36,8 @@ static int open_mounts(struct building *b, struct task *t, struct running *runni
 
 		if (made < 0)
 			return -1;
-		*count += (size_t)made;
+		if (made)
+			s->asked[(*count)++] = &step->mount[i];
 	}
 	return 0;
 }
@@ -114,6 +116,7 @@ void scene_release(struct scene *s)
 	passwd_release(&s->user);
 	environment_release(&s->env);
 	free(s->mount);
+	free(s->asked);
 	free(s->limit);
 	free(s->hosts);
 	free(s->resolv_conf);

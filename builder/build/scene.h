@@ -14,6 +14,7 @@ struct scene {
 	struct passwd_user user;
 	struct environment env;
 	struct sandbox_mount *mount;
+	const struct run_mount **asked; /* what each of them is for; NULL: the script */
 	struct sandbox_limit *limit;
 	char *hosts, *resolv_conf;
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builder/build/kept.h"
 #include "builder/build/output_pump.h"
 #include "builder/build/scene.h"
 #include "layers/scope.h"
@@ -255,8 +256,19 @@ static int take_layer(struct building *b, const struct scene *scene, struct atte
 
 /* --- performing --------------------------------------------------------------------------------- */
 
-/* From the pristine parent, however far the try before came. 1 when it is worth another. */
-static int try_once(struct building *b, struct task *t, const struct scene *scene,
+/* No more tries: this is how the last one ended. */
+static int give_up(struct building *b, struct task *t, const struct scene *scene,
+                   struct attempt *a, const char *end, struct error *e)
+{
+	struct error lost;
+
+	if (b->options->keep_failed && kept_save(b, t, scene, a, end, t->kept, &lost) < 0)
+		vertex_note(t->vertex, lost.text);
+	return fail(t, end, e);
+}
+
+/* From the pristine parent, however far the try before came. 1 when there is to be another. */
+static int try_once(struct building *b, struct task *t, const struct scene *scene, bool last,
                     struct record *record, char *end, size_t end_size, struct error *e)
 {
 	struct sandbox_run run = scene->run;
@@ -271,7 +283,7 @@ static int try_once(struct building *b, struct task *t, const struct scene *scen
 	if (outcome == 0 && result.exit_code != 0) {
 		say_end(b->options, &result, end, end_size);
 		/* What cannot be started is not there the next time, either. */
-		outcome = *result.reason ? fail(t, end, e) : 1;
+		outcome = *result.reason || last ? give_up(b, t, scene, &a, end, e) : 1;
 	} else if (outcome == 0) {
 		outcome = take_layer(b, scene, &a, record, e);
 	}
@@ -288,16 +300,12 @@ static int run_perform(struct building *b, struct task *t, void *work, struct re
 	int outcome = scene_open(b, t, work, &scene, e);
 
 	for (unsigned i = 1; outcome == 0; i++) {
-		outcome = try_once(b, t, &scene, record, end, sizeof end, e);
+		outcome = try_once(b, t, &scene, i == attempts, record, end, sizeof end, e);
 		if (outcome <= 0)
 			break;
-		if (i == attempts) {
-			outcome = fail(t, end, e);
-		} else {
-			snprintf(note, sizeof note, "%s; attempt %u of %u", end, i + 1, attempts);
-			vertex_note(t->vertex, note);
-			outcome = 0;
-		}
+		snprintf(note, sizeof note, "%s; attempt %u of %u", end, i + 1, attempts);
+		vertex_note(t->vertex, note);
+		outcome = 0;
 	}
 	scene_release(&scene);
 	return outcome;

@@ -25,6 +25,7 @@ struct task {
 	struct record record;   /* the result */
 	int64_t *time;          /* of the files in its layer: builder/build/times.h; may be NULL */
 	size_t time_count;
+	char kept[KEPT_ID];     /* the RUN failed and was kept (builder/build/kept.h); else "" */
 };
 
 /* A stage while it is built. */

@@ -28,6 +28,7 @@ static const struct option_row rows[] = {
 	{ "network", 0, "string", "Network of RUN (default, none, host)" },
 	{ "no-cache", 0, NULL, "Do not use results of earlier builds" },
 	{ "no-cache-filter", 0, "strings", "Do not use them for these stages" },
+	{ "on-fail", 0, "string", "What happens to a RUN that fails (error, keep, shell)" },
 	{ "output", 'o', "strings", "Where the result goes (format: \"type=local,dest=path\")" },
 	{ "platform", 0, "strings", "Platform to build for" },
 	{ "progress", 0, "string", "Kind of progress (auto, none, plain, quiet, rawjson, tty)" },
@@ -469,16 +470,10 @@ void build_flags_release(struct build_flags *flags)
 		&flags->memory,
 	};
 
-	for (size_t i = 0; i < flags->build.secret_count; i++) {
-		free((char *)flags->secret[i].id);
-		if (flags->secret[i].value)
-			explicit_bzero(flags->secret[i].value, flags->secret[i].size);
-		free(flags->secret[i].value);
-	}
-	for (size_t i = 0; i < flags->build.ssh_count; i++) {
-		free((char *)flags->ssh[i].id);
-		free((char *)flags->ssh[i].socket);
-	}
+	for (size_t i = 0; i < flags->build.secret_count; i++)
+		secret_release(&flags->secret[i]);
+	for (size_t i = 0; i < flags->build.ssh_count; i++)
+		ssh_release(&flags->ssh[i]);
 	for (size_t i = 0; i < flags->memory.count; i++)
 		free((char *)flags->memory.item[i]);
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

@@ -24,6 +24,7 @@ struct build_flags {
 	struct list tags, outputs, annotations;
 	struct list warnings;         /* of flags that do nothing here */
 	bool push, load, pull, quiet, no_id;
+	bool enter_failed;            /* --on-fail=shell */
 	const char *call;             /* "check", "outline", "targets"; NULL: build */
 	bool call_json;
 	const char *iidfile, *metadata_file;

@@ -12,6 +12,7 @@
 
 #include "builder/build/base.h"
 #include "builder/build/build.h"
+#include "builder/build/enter.h"
 #include "builder/command/build_flags.h"
 #include "builder/command/build_result.h"
 #include "builder/plan/call.h"
@@ -49,6 +50,7 @@ struct session {
 	struct mistakes mistakes;
 	char *tail, *step_name;
 	int first_line, last_line;
+	char kept[KEPT_ID];
 };
 
 /* --- the Dockerfile ------------------------------------------------------------------------- */
@@ -247,6 +249,7 @@ static int perform(struct session *s, struct error *e)
 	store_flush(s->store, &ignored);
 	if (e->kind == ERROR_STALE || e->kind == ERROR_CANCELLED)
 		return -1; /* nobody's step failed */
+	memcpy(s->kept, failure.kept, sizeof s->kept);
 	if (failure.vertex) {
 		s->step_name = strdup(vertex_name(failure.vertex));
 		s->tail = vertex_tail(failure.vertex, TAIL_SHOWN);
@@ -350,6 +353,33 @@ static void report(struct session *s, bool succeeded)
 		report_findings(stderr, s->plan->finding, s->plan->finding_count);
 }
 
+/* The failed step is there to be entered: now, or by the command that is told. */
+static void offer_kept(struct session *s)
+{
+	const struct build_flags *f = &s->flags;
+	const char *root = options_value(&f->options, "root");
+	const char *way = options_value(&f->options, "isolation");
+	const struct enter_options o = {
+		.store = s->store, .id = s->kept, .secret = f->build.secret,
+		.secret_count = f->build.secret_count, .ssh = f->build.ssh,
+		.ssh_count = f->build.ssh_count, .isolation = f->build.isolation,
+		.because = f->build.because, .interactive = true,
+	};
+	struct error e;
+
+	if (!f->enter_failed) {
+		fprintf(stderr, "The failed step is kept. To enter it: cairn %s%s%sdebug %s%s%s%s\n",
+		        root ? "--root " : "", root ? root : "", root ? " " : "", way ? "--isolation " : "",
+		        way ? way : "", way ? " " : "", s->kept);
+		return;
+	}
+	interrupt_catch(enter_cancel);
+	if (enter(&o, &e) < 0)
+		fprintf(stderr, "ERROR: %s\n", e.text);
+	if (kept_remove(s->store, s->kept, &e) < 0)
+		fprintf(stderr, "ERROR: %s\n", e.text);
+}
+
 static void session_release(struct session *s)
 {
 	struct error ignored;
@@ -385,6 +415,8 @@ static int build(struct session *s, struct error *e)
 		result = solve(s, e);
 	if (s->progress)
 		report(s, result == 0);
+	if (*s->kept)
+		offer_kept(s);
 	if (result == 0 && !s->flags.call)
 		result = build_result_tell(&s->result, &s->image, e);
 	if (result < 0) {

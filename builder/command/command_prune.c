@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "builder/build/kept.h"
 #include "builder/image/collect.h"
 #include "builder/command/command.h"
 #include "builder/command/human.h"
@@ -105,7 +106,11 @@ static int remove_record(const char *name, void *context)
 	return w->result;
 }
 
-/* The build cache: records of steps, bases and contexts; with --all cache mounts, too. */
+/* Somebody may still want to enter a failed step of today. */
+#define KEPT_SECONDS (24 * 60 * 60)
+
+/* The build cache: records of steps, bases and contexts, and failed steps; with --all those of today,
+ * and cache mounts, too. */
 static int prune_cache(struct store *s, const struct options *o, struct error *e)
 {
 	static const enum store_room rooms[] = { STORE_STEPS, STORE_BASES, STORE_CONTEXTS,
@@ -123,13 +128,15 @@ static int prune_cache(struct store *s, const struct options *o, struct error *e
 		if (store_list(s, rooms[i], remove_record, &w, e) < 0 || w.result < 0)
 			return -1;
 	}
+	if (kept_remove_old(s, all ? INT64_MAX : time(NULL) - KEPT_SECONDS, e) < 0)
+		return -1;
 	return collect_and_tell(s, e);
 }
 
 int command_prune(int argc, char **argv, struct error *e)
 {
 	static const struct option_row rows[] = {
-		{ "all", 'a', NULL, "Remove cache mounts, too" },
+		{ "all", 'a', NULL, "Remove cache mounts and failed steps of today, too" },
 		{ "force", 'f', NULL, "Do not ask" },
 		{ NULL },
 	};

@@ -236,6 +236,14 @@ int secret_value(const char *text, struct build_secret *secret, struct error *e)
 	return result < 0 ? error_context(e, "--secret") : 0;
 }
 
+void secret_release(struct build_secret *secret)
+{
+	free((char *)secret->id);
+	if (secret->value)
+		explicit_bzero(secret->value, secret->size);
+	free(secret->value);
+}
+
 /* --- agents --------------------------------------------------------------------------------- */
 
 int ssh_value(const char *text, struct build_ssh *ssh, struct error *e)
@@ -259,4 +267,10 @@ int ssh_value(const char *text, struct build_ssh *ssh, struct error *e)
 	ssh->id = strndup(text, equals ? (size_t)(equals - text) : strlen(text));
 	ssh->socket = strdup(socket);
 	return ssh->id && ssh->socket ? 0 : error_memory(e);
+}
+
+void ssh_release(struct build_ssh *ssh)
+{
+	free((char *)ssh->id);
+	free((char *)ssh->socket);
 }

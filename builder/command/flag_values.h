@@ -22,9 +22,10 @@ int ulimit_value(const char *text, struct build_ulimit *limit, struct error *e);
 /* "name:ip", "name=ip", "name=[ip]": checked, not changed. */
 int host_value(const char *text, struct error *e);
 
-/* "id=X[,src=FILE|env=NAME][,type=file|env]". Both strings are the caller's to free, also after a
- * failure; ID is const only for its reader's sake. */
+/* "id=X[,src=FILE|env=NAME][,type=file|env]". SECRET needs secret_release in every case. */
 int secret_value(const char *text, struct build_secret *secret, struct error *e);
+void secret_release(struct build_secret *secret);
 
-/* "default", "ID=SOCKET"; without a socket it is $SSH_AUTH_SOCK's. */
+/* "default", "ID=SOCKET"; without a socket it is $SSH_AUTH_SOCK's. SSH needs ssh_release in every case. */
 int ssh_value(const char *text, struct build_ssh *ssh, struct error *e);
+void ssh_release(struct build_ssh *ssh);

@@ -166,7 +166,8 @@ int options_parse(const struct usage *u, int argc, char **argv, struct options *
 		const char *word = argv[r.next++];
 		int result = 0;
 
-		if (all_arguments || word[0] != '-' || !word[1])
+		if (all_arguments || (u->options_first && o->argument_count > 0) || word[0] != '-' ||
+		    !word[1])
 			o->arguments[o->argument_count++] = word;
 		else if (strcmp(word, "--") == 0)
 			all_arguments = true;

@@ -33,6 +33,7 @@ struct usage {
 	const char *about;     /* a sentence */
 	const struct option_row *rows;
 	size_t at_least, at_most; /* how many arguments; ARGUMENTS_ANY: no end */
+	bool options_first;       /* what follows an argument is an argument: another command's words */
 };
 
 /* One option as it was given; VALUE is "true" or "false" for a switch. */

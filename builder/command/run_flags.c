@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 
+#include <string.h>
+
 #include "builder/command/flag_values.h"
+#include "builder/sandbox/terminal.h"
 #include "parser/duration.h"
 
 /* A whole number of at most MOST, or 0 when the flag was not given. */
@@ -56,6 +59,23 @@ static int read_limits(struct build_flags *flags, struct error *e)
 	return 0;
 }
 
+/* Whoever waits for an hour is told before that there will be no shell. */
+static int read_on_fail(struct build_flags *flags, struct error *e)
+{
+	const char *value = options_value(&flags->options, "on-fail");
+
+	if (!value || strcmp(value, "error") == 0)
+		return 0;
+	flags->enter_failed = strcmp(value, "shell") == 0;
+	if (!flags->enter_failed && strcmp(value, "keep") != 0)
+		return error_set(e, ERROR_INPUT, "--on-fail %s: use error, keep or shell", value);
+	if (flags->enter_failed && !terminal_is_there())
+		return error_set(e, ERROR_INPUT, "--on-fail=shell needs a terminal, and there is none here: "
+		                 "--on-fail=keep keeps the failed step for \"cairn debug\"");
+	flags->build.keep_failed = true;
+	return 0;
+}
+
 int run_flags_read(struct build_flags *flags, struct error *e)
 {
 	const struct options *o = &flags->options;
@@ -66,5 +86,5 @@ int run_flags_read(struct build_flags *flags, struct error *e)
 	    read_duration(o, "run-timeout", &b->run_timeout_ms, e) < 0 ||
 	    read_duration(o, "run-idle-timeout", &b->run_idle_timeout_ms, e) < 0)
 		return -1;
-	return read_limits(flags, e);
+	return read_on_fail(flags, e) < 0 ? -1 : read_limits(flags, e);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "builder/build/kept.h"
 #include "layers/blob.h"
 #include "layers/scope.h"
 
@@ -161,6 +162,21 @@ static int mark_room(struct collection *c, enum store_room room, struct error *e
 	return c->out_of_memory ? error_memory(e) : 0;
 }
 
+/* A failed step that was kept stands on trees. */
+static int mark_failed(struct collection *c, struct error *e)
+{
+	if (list_room(c, STORE_FAILED, e) < 0)
+		return -1;
+	for (size_t i = 0; i < c->name_count; i++) {
+		struct error gone;
+		auto_free char *text = kept_text(c->store, c->name[i], &gone);
+
+		if (text)
+			mark_text(c, text);
+	}
+	return c->out_of_memory ? error_memory(e) : 0;
+}
+
 /* A packed form stays as long as its layer does, and its blob with it. */
 static int sweep_packed(struct collection *c, struct error *e)
 {
@@ -224,6 +240,8 @@ static int run(struct collection *c, struct error *e)
 	for (size_t i = 0; i < sizeof roots / sizeof *roots; i++)
 		if (mark_room(c, roots[i], e) < 0)
 			return -1;
+	if (mark_failed(c, e) < 0)
+		return -1;
 	for (size_t i = 0; i < c->marks.count; i++) {
 		struct digest d = c->marks.item[i];
 
