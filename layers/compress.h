@@ -1,8 +1,8 @@
 /* Compression: what leaves is compressed, what arrives is inflated.
  *
- * Compressing works in fixed blocks of COMPRESS_BLOCK bytes, each an independent gzip member (or
- * zstd frame), on several threads; the bytes depend on the input and the level only, never on the
- * number of threads. Inflating reads any gzip (many members), any zstd (skippable frames, window at
+ * Compressing works in pieces (piece.h), each an independent gzip member (or zstd frame), on several
+ * threads; pieces that an earlier layer had are not compressed again (reuse.h). The bytes depend on
+ * the input and the level only, never on the number of threads. Inflating reads any gzip (many members), any zstd (skippable frames, window at
  * most 128 MiB), or plain bytes, and refuses bytes after the end. Archives that ADD unpacks may be
  * bzip2 or xz too; layers are never.
  *
@@ -16,8 +16,6 @@
 
 #include "layers/digest.h"
 #include "layers/store.h"
-
-#define COMPRESS_BLOCK (1 << 20)
 
 enum compression {
 	COMPRESSION_NONE,
@@ -33,10 +31,11 @@ const char *compression_name(enum compression kind);
 /* What the bytes say they are: by magic number. SIZE may be as small as 0. */
 enum compression compression_sniff(const void *bytes, size_t size);
 
-/* Compress FD (from its start) into a blob of S. LEVEL -1 is the default: for gzip no larger than
- * `gzip -6`. THREADS at least 1. */
-int compress_blob(struct store *s, int fd, enum compression kind, int level, unsigned threads,
-                  struct digest *blob, int64_t *blob_size, struct error *e);
+/* Compress FD (from its start) into a blob of S. ERROR_CORRUPT, and no blob, when its bytes are not
+ * those of RAW. LEVEL -1 is the default: for gzip no larger than `gzip -6`. THREADS at least 1. */
+int compress_blob(struct store *s, int fd, const struct digest *raw, enum compression kind,
+                  int level, unsigned threads, struct digest *blob, int64_t *blob_size,
+                  struct error *e);
 
 /* Inflate a stream: PULL gives more input (bytes read, 0 at the end, -1 and E). */
 struct inflater;

@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "layers/blob.h"
+#include "layers/piece.h"
 #include "layers/scope.h"
 
-/* From here on one layer has blocks enough for all threads. */
-#define LARGE (8 * (int64_t)COMPRESS_BLOCK)
+/* From here on one layer has pieces enough for all threads. */
+#define LARGE (8 * (int64_t)PIECE_MAX)
 
 #define THREADS_MAX 16
 
@@ -61,7 +62,7 @@ static int remember(struct store *s, const char *name, const struct layer *out, 
 static int expand(struct store *s, const struct layer *layer, struct layer *out, struct error *e)
 {
 	auto_close int tar = layer_open_tar(s, layer, e);
-	auto_free char *buffer = malloc(COMPRESS_BLOCK);
+	auto_free char *buffer = malloc(PIECE_MAX);
 	struct blob_writer *w;
 	off_t at = 0;
 	ssize_t n;
@@ -71,7 +72,7 @@ static int expand(struct store *s, const struct layer *layer, struct layer *out,
 	w = buffer ? blob_begin(s, e) : NULL;
 	if (!w)
 		return buffer ? -1 : error_memory(e);
-	while ((n = pread(tar, buffer, COMPRESS_BLOCK, at)) > 0 &&
+	while ((n = pread(tar, buffer, PIECE_MAX, at)) > 0 &&
 	       blob_write(w, buffer, (size_t)n, e) == 0)
 		at += n;
 	if (n != 0) {
@@ -99,8 +100,8 @@ int packed_layer(struct store *s, const struct layer *layer, const struct packin
 	if (recall(s, name, out))
 		return 0;
 	tar = layer_open_tar(s, layer, e);
-	if (tar < 0 || compress_blob(s, tar, how->kind, how->level, how->threads, &out->blob,
-	                             &out->blob_size, e) < 0)
+	if (tar < 0 || compress_blob(s, tar, &layer->diff_id, how->kind, how->level, how->threads,
+	                             &out->blob, &out->blob_size, e) < 0)
 		return -1;
 	return remember(s, name, out, e);
 }

@@ -113,6 +113,18 @@ bool store_is_alone(struct store *s)
 	return false;
 }
 
+int store_shared_file(struct store *s, const char *name, struct error *e)
+{
+	int fd = openat(s->root, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return error_set(e, ERROR_SYSTEM, "%s/%s is not a file that can be written", s->path, name);
+}
+
 static int open_all(struct store *s, struct error *e)
 {
 	s->root = path_make_user_dirs(s->path, 0700, e);

@@ -12,6 +12,7 @@
  *     mounts/HEX         cache mounts, by the digest of their id
  *     failed/ID          failed steps that were kept to be entered (builder/build/kept.h)
  *     locks/HEX          flock files; freed by the kernel when a process dies
+ *     pieces             where compressed pieces of layers lie (layers/reuse.h)
  *     users              locked by every process that has the store open
  *     tmp/               files under way, and what is not synced yet
  *
@@ -64,6 +65,10 @@ const char *store_path(const struct store *s);
  * make is flushed together with its own. */
 int store_find(struct store *s, enum store_room room, const char *name, int flags, struct error *e);
 bool store_has(struct store *s, enum store_room room, const char *name);
+
+/* The file NAME beside the rooms, made when it is not there, open for reading and writing: for what
+ * processes share and can do without. */
+int store_shared_file(struct store *s, const char *name, struct error *e);
 
 /* Is no other process using the store? Then none begins to until this one closes it, so that what
  * nothing refers to can be taken for unused. */

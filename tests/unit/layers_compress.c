@@ -2,6 +2,7 @@
 
 #include "layers/blob.h"
 #include "layers/compress.h"
+#include "layers/piece.h"
 #include "layers/scope.h"
 
 struct memory {
@@ -40,11 +41,12 @@ static char *compress(struct fixture *f, const char *text, size_t size, enum com
                       unsigned threads, size_t *compressed)
 {
 	auto_close int fd = openat(f->dir, "in", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	struct digest d;
+	struct digest raw, d;
 	int64_t blob_size;
 
+	digest_of(text, size, &raw);
 	assert_ok(f, path_write_all(fd, text, size, &f->error));
-	assert_ok(f, compress_blob(f->store, fd, kind, -1, threads, &d, &blob_size, &f->error));
+	assert_ok(f, compress_blob(f->store, fd, &raw, kind, -1, threads, &d, &blob_size, &f->error));
 	return blob_read(f->store, &d, 64 << 20, compressed, &f->error);
 }
 
@@ -72,7 +74,7 @@ static int inflates_to(struct fixture *f, enum compression kind, const char *byt
 static void bytes_do_not_depend_on_threads(void **state)
 {
 	struct fixture *f = *state;
-	const size_t size = 5 * COMPRESS_BLOCK + 12345;
+	const size_t size = 5 * PIECE_MAX + 12345;
 	auto_free char *text = make_text(size);
 
 	for (enum compression kind = COMPRESSION_GZIP; kind <= COMPRESSION_ZSTD; kind++) {
@@ -91,10 +93,10 @@ static void bytes_do_not_depend_on_threads(void **state)
 
 static void sizes_around_a_block_come_back(void **state)
 {
-	static const size_t sizes[] = { 0, 1, COMPRESS_BLOCK - 1, COMPRESS_BLOCK, COMPRESS_BLOCK + 1,
-	                                2 * COMPRESS_BLOCK };
+	static const size_t sizes[] = { 0, 1, PIECE_MAX - 1, PIECE_MAX, PIECE_MAX + 1,
+	                                2 * PIECE_MAX };
 	struct fixture *f = *state;
-	auto_free char *text = make_text(2 * COMPRESS_BLOCK);
+	auto_free char *text = make_text(2 * PIECE_MAX);
 
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		size_t size;
@@ -102,6 +104,95 @@ static void sizes_around_a_block_come_back(void **state)
 
 		assert_int_equal(inflates_to(f, COMPRESSION_GZIP, bytes, size, 1 << 20, text, sizes[i]), 0);
 	}
+}
+
+static void other_bytes_than_the_layers_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	auto_close int fd = openat(f->dir, "in", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	struct digest raw, d;
+	int64_t size;
+
+	digest_of("layer", 5, &raw);
+	assert_ok(f, path_write_all(fd, "lAyer", 5, &f->error));
+	assert_int_equal(compress_blob(f->store, fd, &raw, COMPRESSION_GZIP, -1, 1, &d, &size, &f->error),
+	                 -1);
+	assert_int_equal(f->error.kind, ERROR_CORRUPT);
+}
+
+/* Numbers that do not compress to nothing, and cut into pieces of all lengths. */
+static char *make_noise(size_t size)
+{
+	uint64_t *noise = malloc(size);
+
+	for (size_t i = 0, x = 1; i < size / 8; i++) {
+		x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		noise[i] = x >> 32;
+	}
+	return (char *)noise;
+}
+
+static void what_is_inserted_moves_no_cut_behind_it(void **state)
+{
+	static size_t before[99], after[99];
+	const size_t size = 24 << 20, inserted = 1000;
+	auto_free char *noise = make_noise(size + inserted);
+	size_t at = 0, one = 0, two = 0, same = 0;
+
+	(void)state;
+	for (; at < size; one++)
+		before[one] = at += piece_length((unsigned char *)noise + at, size - at);
+	memmove(noise + inserted, noise, size);
+	memset(noise, 'x', inserted);
+	for (at = 0; at < size + inserted; two++)
+		after[two] = at += piece_length((unsigned char *)noise + at, size + inserted - at);
+	for (size_t i = 0, k = 0; i < one && k < two;) {
+		same += before[i] + inserted == after[k];
+		before[i] + inserted <= after[k] ? i++ : k++;
+	}
+	assert_in_range(one, 24, 96);
+	assert_in_range(same, one - 5, one);
+}
+
+/* A gzip header names the system it was made on (byte 9), which nobody reads: here it tells which
+ * pieces come from the earlier blob. */
+static void pieces_of_an_earlier_layer_are_used_again(void **state)
+{
+	struct fixture *f = *state;
+	const size_t size = 12 << 20;
+	size_t packed, again;
+	auto_free char *noise = make_noise(size);
+	auto_free char *fresh = compress(f, noise, size, COMPRESSION_GZIP, 2, &packed), *second, *third;
+	char name[100] = "../store/blobs/sha256/", hex[DIGEST_HEX + 1];
+	auto_free char *marked = malloc(packed);
+	struct digest d;
+	size_t differ = 0;
+
+	memcpy(marked, fresh, packed);
+	for (size_t i = 0; i + 10 < packed; i++)
+		if (memcmp(fresh + i, "\x1f\x8b\x08\0\0\0\0\0", 8) == 0)
+			marked[i + 9] ^= 1;
+	digest_of(fresh, packed, &d);
+	assert_ok(f, store_flush(f->store, &f->error));
+	strcat(name, digest_hex(&d, hex));
+	auto_close int blob = openat(f->dir, name, O_WRONLY);
+	assert_int_equal(pwrite(blob, marked, packed, 0), packed);
+
+	noise[size / 2] ^= 1;
+	second = compress(f, noise, size, COMPRESSION_GZIP, 2, &again);
+	assert_int_equal(inflates_to(f, COMPRESSION_GZIP, second, again, 1 << 20, noise, size), 0);
+	for (size_t i = 0; i < packed && i < again; i++)
+		differ += marked[i] != second[i];
+	assert_in_range(differ, 1, PIECE_MAX);
+	noise[size / 2] ^= 1;
+
+	/* Bytes that rotted are not used again. */
+	for (size_t i = 1000; i < packed; i += 1000)
+		marked[i] ^= 4;
+	assert_int_equal(pwrite(blob, marked, packed, 0), packed);
+	noise[0] ^= 1;
+	third = compress(f, noise, size, COMPRESSION_GZIP, 2, &again);
+	assert_int_equal(inflates_to(f, COMPRESSION_GZIP, third, again, 1 << 20, noise, size), 0);
 }
 
 static void every_cut_and_every_flipped_byte_is_noticed(void **state)
@@ -151,15 +242,15 @@ static ssize_t pull_endlessly(void *context, void *buffer, size_t size, struct e
 static void a_bomb_does_not_go_off(void **state)
 {
 	struct fixture *f = *state;
-	auto_free char *zeros = calloc(1, COMPRESS_BLOCK);
+	auto_free char *zeros = calloc(1, PIECE_MAX);
 	struct memory memory = { 0 };
 	int64_t total = 0;
 	ssize_t n;
 
-	memory.at = compress(f, zeros, COMPRESS_BLOCK, COMPRESSION_ZSTD, 1, &memory.left);
+	memory.at = compress(f, zeros, PIECE_MAX, COMPRESSION_ZSTD, 1, &memory.left);
 	struct inflater *i = inflate_begin(COMPRESSION_ZSTD, pull_endlessly, &memory, &f->error);
 
-	while ((n = inflate_read(i, zeros, COMPRESS_BLOCK, &f->error)) > 0)
+	while ((n = inflate_read(i, zeros, PIECE_MAX, &f->error)) > 0)
 		total += n;
 	inflate_end(i);
 	free((char *)memory.at);
@@ -174,6 +265,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_store(bytes_do_not_depend_on_threads),
 		with_store(sizes_around_a_block_come_back),
+		with_store(other_bytes_than_the_layers_are_refused),
+		with_store(what_is_inserted_moves_no_cut_behind_it),
+		with_store(pieces_of_an_earlier_layer_are_used_again),
 		with_store(every_cut_and_every_flipped_byte_is_noticed),
 		with_store(plain_bytes_pass),
 		with_store(a_bomb_does_not_go_off),
