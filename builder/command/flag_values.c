@@ -16,32 +16,39 @@
 
 /* --- sizes and limits ----------------------------------------------------------------------- */
 
-int size_value(const char *text, int64_t *size, struct error *e)
+/* What follows the number: "", "b", "k", "kb", "kib"... as a power of 1024; -1 for anything else. */
+static int unit_power(const char *unit)
 {
 	static const char units[] = "bkmgtp";
+	const char *found = *unit ? strchr(units, *unit | 0x20) : units;
+
+	if (!found)
+		return -1;
+	if (*unit && unit[1] && (found == units || (strcasecmp(unit + 1, "b") != 0 &&
+	                                            strcasecmp(unit + 1, "ib") != 0)))
+		return -1;
+	return (int)(found - units);
+}
+
+int size_value(const char *text, int64_t *size, struct error *e)
+{
+	size_t length = strlen(text);
 	char *end;
 	double number;
-	int power = 0;
+	int power;
 
-	if ((*text < '0' || *text > '9') && *text != '.')
-		return error_set(e, ERROR_INPUT, "invalid size: '%s'", text);
+	/* The number goes to the last digit, dot or blank: "1e3" is one. Go wants an exponent in a
+	 * hexadecimal one, and knows no other words for numbers. */
+	while (length > 0 && !strchr("0123456789. ", text[length - 1]))
+		length--;
 	number = strtod(text, &end);
-	while (*end == ' ')
-		end++;
-	if (*end) {
-		const char *unit = strchr(units, *end | 0x20);
-
-		power = unit ? (int)(unit - units) : -1;
-		end++;
-		if (power > 0 && (*end | 0x20) == 'i')
-			end++;
-		if (power > 0 && (*end | 0x20) == 'b')
-			end++;
-	}
-	number = ldexp(number, 10 * power);
-	if (power < 0 || *end || number >= 0x1p63)
+	power = unit_power(text + length);
+	if (length == 0 || power < 0 || !strchr("0123456789.", *text) ||
+	    (size_t)(end - text) != length - (text[length - 1] == ' ') ||
+	    (strncasecmp(text, "0x", 2) == 0 && !strpbrk(text, "pP")) ||
+	    ldexp(number, 10 * power) >= 0x1p63)
 		return error_set(e, ERROR_INPUT, "invalid size: '%s'", text);
-	*size = (int64_t)number;
+	*size = (int64_t)ldexp(number, 10 * power);
 	return 0;
 }
 
