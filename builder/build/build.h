@@ -49,6 +49,7 @@ struct build_options {
 	size_t ssh_count;
 	const struct build_ulimit *ulimit;
 	size_t ulimit_count;
+	struct cgroup_limits cgroup;   /* of each RUN */
 	const char *const *add_host;   /* "name:ip" or "name=ip" */
 	size_t add_host_count;
 	const char *hostname;          /* NULL: buildkitsandbox */

@@ -92,6 +92,7 @@ int scene_open(struct building *b, struct task *t, struct running *running, stru
 			.argv = step->argv, .cwd = step->cwd, .cancel = b->cancel,
 			.network = step->network_none ? SANDBOX_NETWORK_NONE : SANDBOX_NETWORK_HOST,
 			.shm_size = (uint64_t)b->options->shm_size, .insecure = step->insecure,
+			.cgroup = &b->options->cgroup,
 		},
 	};
 	s->run.store = open(store_path(b->store), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -76,6 +76,113 @@ static int read_on_fail(struct build_flags *flags, struct error *e)
 	return 0;
 }
 
+/* --- control groups --------------------------------------------------------------------------- */
+
+/* docker's own: less would not even start a shell. */
+#define MEMORY_MIN (6 << 20)
+
+static int read_memory(const struct options *o, struct cgroup_limits *l, struct error *e)
+{
+	const char *memory = options_value(o, "memory"), *swap = options_value(o, "memory-swap");
+
+	if (memory && size_value(memory, &l->memory, e) < 0)
+		return error_context(e, "--memory");
+	if (swap && strcmp(swap, "-1") == 0)
+		l->memory_swap = -1;
+	else if (swap && size_value(swap, &l->memory_swap, e) < 0)
+		return error_context(e, "--memory-swap");
+	if (l->memory && l->memory < MEMORY_MIN)
+		return error_set(e, ERROR_INPUT, "--memory %s: the minimum is 6MB", memory);
+	if (l->memory_swap && !l->memory)
+		return error_set(e, ERROR_INPUT, "--memory-swap: give --memory, too");
+	if (l->memory_swap > 0 && l->memory_swap < l->memory)
+		return error_set(e, ERROR_INPUT, "--memory-swap %s: memory and swap together cannot be less than "
+		                 "--memory", swap);
+	return 0;
+}
+
+/* "-1" is no limit, as "0" is. */
+static int read_count(const struct options *o, const char *name, int64_t *count, struct error *e)
+{
+	const char *value = options_value(o, name);
+	unsigned number = 0;
+
+	if (!value || strcmp(value, "-1") == 0)
+		return 0;
+	if (read_number(o, name, INT32_MAX, &number, e) < 0)
+		return -1;
+	*count = number;
+	return 0;
+}
+
+/* "1.5" processors are 150 ms in each 100 ms. */
+static int read_cpus(const struct options *o, struct cgroup_limits *l, struct error *e)
+{
+	const char *value = options_value(o, "cpus");
+	double number;
+	char *end;
+
+	if (!value)
+		return 0;
+	number = strtod(value, &end);
+	if (strspn(value, "0123456789.") != strlen(value) || *end || number < 0.01 || number > 10000)
+		return error_set(e, ERROR_INPUT, "--cpus: invalid number: %s", value);
+	if (l->cpu_quota || l->cpu_period)
+		return error_set(e, ERROR_INPUT, "--cpus and --cpu-quota or --cpu-period cannot be used together");
+	l->cpu_quota = (int64_t)(number * 100000);
+	return 0;
+}
+
+/* What is written to files of the kernel has no more in it than it may (H059). */
+static int read_word(const struct options *o, const char *name, const char *allowed,
+                     const char **word, struct error *e)
+{
+	const char *value = options_value(o, name);
+
+	if (!value || !*value)
+		return 0;
+	if (strspn(value, allowed) != strlen(value) || strlen(value) >= 60 || strstr(value, ".."))
+		return error_set(e, ERROR_INPUT, "--%s: invalid value: %s", name, value);
+	*word = value;
+	return 0;
+}
+
+static int read_cgroup_parent(struct build_flags *flags, struct error *e)
+{
+	struct cgroup_limits *l = &flags->build.cgroup;
+
+	if (read_word(&flags->options, "cgroup-parent",
+	              "/-_.:0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", &l->parent,
+	              e) < 0)
+		return -1;
+	if (l->parent && *l->parent != '/') {
+		char *absolute = NULL;
+
+		if (asprintf(&absolute, "/%s", l->parent) < 0)
+			absolute = NULL;
+		l->parent = build_flags_keep(flags, absolute, e);
+		return l->parent ? 0 : -1;
+	}
+	return 0;
+}
+
+static int read_cgroup(struct build_flags *flags, struct error *e)
+{
+	const struct options *o = &flags->options;
+	struct cgroup_limits *l = &flags->build.cgroup;
+
+	if (read_memory(o, l, e) < 0 || read_count(o, "cpu-period", &l->cpu_period, e) < 0 ||
+	    read_count(o, "cpu-quota", &l->cpu_quota, e) < 0 ||
+	    read_count(o, "cpu-shares", &l->cpu_shares, e) < 0 ||
+	    read_count(o, "pids-limit", &l->pids, e) < 0 || read_cpus(o, l, e) < 0 ||
+	    read_word(o, "cpuset-cpus", "0123456789,-", &l->cpuset_cpus, e) < 0 ||
+	    read_word(o, "cpuset-mems", "0123456789,-", &l->cpuset_mems, e) < 0)
+		return -1;
+	if (l->cpu_shares == 1)
+		l->cpu_shares = 2; /* the least there is */
+	return read_cgroup_parent(flags, e);
+}
+
 int run_flags_read(struct build_flags *flags, struct error *e)
 {
 	const struct options *o = &flags->options;
@@ -86,5 +193,5 @@ int run_flags_read(struct build_flags *flags, struct error *e)
 	    read_duration(o, "run-timeout", &b->run_timeout_ms, e) < 0 ||
 	    read_duration(o, "run-idle-timeout", &b->run_idle_timeout_ms, e) < 0)
 		return -1;
-	return read_on_fail(flags, e) < 0 ? -1 : read_limits(flags, e);
+	return read_on_fail(flags, e) < 0 || read_cgroup(flags, e) < 0 ? -1 : read_limits(flags, e);
 }

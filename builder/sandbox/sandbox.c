@@ -182,7 +182,7 @@ static void look_for_memory_kill(struct sandbox *s, struct sandbox_result *resul
 {
 	long kills;
 
-	if (result->exit_code != 128 + SIGKILL || result->overtime)
+	if (result->exit_code != 128 + SIGKILL || result->overtime || result->out_of_memory)
 		return;
 	kills = oom_kills();
 	result->out_of_memory = kills > atomic_exchange(&s->oom_kills, kills);

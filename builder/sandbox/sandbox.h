@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "builder/sandbox/cgroup.h"
 #include "builder/sandbox/process_tree.h"
 #include "layers/error.h"
 
@@ -101,6 +102,7 @@ struct sandbox_run {
 	                           /* with one target, the later one is seen */
 	const struct sandbox_limit *limit;
 	size_t limit_count;
+	const struct cgroup_limits *cgroup; /* NULL: none. Where they cannot be kept, NOTICE is told */
 
 	const char *hostname;
 	const char *hosts;         /* contents of /etc/hosts, */

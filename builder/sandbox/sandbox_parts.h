@@ -17,7 +17,8 @@ struct sandbox {
 	struct seccomp_filter filter;
 	struct sandbox_options options;
 	_Atomic enum sandbox_way way;
-	_Atomic bool outer_proc;   /* was told */
+	_Atomic bool outer_proc;   /* was told, */
+	_Atomic bool no_cgroup;    /* this, too */
 };
 
 /* A line for the user. */

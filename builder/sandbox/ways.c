@@ -59,6 +59,23 @@ static int choose_namespaces(const struct sandbox *s, const struct sandbox_run *
 	return namespaces;
 }
 
+/* A place without the right to limit anything runs things all the same. */
+static void limit(struct sandbox *s, const struct sandbox_run *r, const struct watch *w,
+                  struct cgroup *group)
+{
+	struct error e;
+
+	*group = (struct cgroup){ 0 };
+	if (!r->cgroup || !cgroup_is_wanted(r->cgroup))
+		return;
+	if (cgroup_make(r->cgroup, group, &e) == 0 && cgroup_join(group, w->process.pid, &e) == 0)
+		return;
+	if (!atomic_exchange(&s->no_cgroup, true))
+		sandbox_notice(s, "the limits of memory, processors and processes are not kept here: %s (they "
+		               "need a control group that cairn may change: as root, or below systemd-run "
+		               "--user --scope -p Delegate=yes)", e.text);
+}
+
 /* Run R once in WORLD, which tells flags and root. STAND_INS may be NULL. */
 static int run_once(struct sandbox *s, const struct sandbox_run *r,
                     struct request_world world, struct stand_ins *stand_ins,
@@ -67,6 +84,7 @@ static int run_once(struct sandbox *s, const struct sandbox_run *r,
 	int namespaces = choose_namespaces(s, r, &world), status;
 	auto_free void *bytes = NULL;
 	struct watch w = { .run = r };
+	struct cgroup group;
 	size_t size;
 
 	world.flags |= s->flags;
@@ -83,6 +101,7 @@ static int run_once(struct sandbox *s, const struct sandbox_run *r,
 		*refusal = e->kind == ERROR_UNSUPPORTED ? REFUSED_NAMESPACES : REFUSED_NOTHING;
 		return -1;
 	}
+	limit(s, r, &w, &group);
 	agents_init(&w.agents);
 	if (stand_ins)
 		stand_ins_listen(stand_ins, &w.agents);
@@ -100,6 +119,9 @@ static int run_once(struct sandbox *s, const struct sandbox_run *r,
 	if (status < 0)
 		spawn_kill(&w.process);
 	spawn_end(&w.process);
+	if (status == 0 && result->exit_code != 0)
+		result->out_of_memory = cgroup_was_too_small(&group);
+	cgroup_remove(&group);
 	return status;
 }
 
