@@ -4,15 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "parser/arena.h"
+#include "parser/deep_pattern.h"
 #include "parser/pattern.h"
 #include "parser/text.h"
 
 /* A rule's pattern is cut at its slashes. Parts match one part of a path each, but for "**", which
- * matches any number. Odd patterns, with "**" inside a part, are matched character by character.
+ * matches any number. Odd patterns, with "**" inside a part, are deep_pattern.h's.
  */
-/* These cost time by their length times that of the path, so no file may choose it freely. */
-#define ODD_PATTERN_MAX 1024
-
 enum part_kind {
 	PART_LITERAL,
 	PART_BEGINS,                    /* "Docker*": a literal and one star */
@@ -32,7 +30,7 @@ struct rule {
 	const char *pattern;            /* clean, without '!' and the slash in front */
 	struct part *part;
 	size_t count;
-	bool odd;
+	const struct deep_pattern *deep;        /* of an odd pattern; else NULL */
 };
 
 /* A rule without wildcards, or one part of that kind behind "**": these are looked up and not tried
@@ -136,7 +134,7 @@ static const char *part_end(const char *at, const char *end)
 	return at;
 }
 
-static int cut(struct arena *memory, struct rule *rule)
+static int cut(struct arena *memory, struct rule *rule, bool *odd)
 {
 	const char *end = rule->pattern + strlen(rule->pattern);
 	size_t most = 1;
@@ -153,7 +151,7 @@ static int cut(struct arena *memory, struct rule *rule)
 		at = part_end(at, end);
 		part->size = at - part->at;
 		part->kind = kind_of(part->at, part->size);
-		rule->odd |= is_odd(part->at, part->size);
+		*odd |= is_odd(part->at, part->size);
 		at += at < end ? 1 + (*at == '\\') : 0;
 	}
 	return 0;
@@ -177,6 +175,7 @@ static int add(struct ignore *rules, struct slice text, int line, struct syntax_
 {
 	struct rule *rule = append(rules);
 	char *pattern = arena_text(rules->memory, text.at, text.end - text.at);
+	bool odd = false;
 
 	if (!rule || !pattern)
 		return syntax_error_set(e, "out of memory");
@@ -192,11 +191,14 @@ static int add(struct ignore *rules, struct slice text, int line, struct syntax_
 	rule->pattern = pattern;
 	if (pattern_check(pattern, e) < 0)
 		return -1;
-	if (!rule->public.text || cut(rules->memory, rule) < 0)
+	if (!rule->public.text || cut(rules->memory, rule, &odd) < 0)
 		return syntax_error_set(e, "out of memory");
-	if (rule->odd && strlen(pattern) > ODD_PATTERN_MAX)
-		return syntax_error_set(e, "pattern is longer than %d bytes", ODD_PATTERN_MAX);
-	return 0;
+	if (!odd)
+		return 0;
+	if (strlen(pattern) > DEEP_PATTERN_MAX)
+		return syntax_error_set(e, "pattern is longer than %d bytes", DEEP_PATTERN_MAX);
+	rule->deep = deep_pattern_new(rules->memory, pattern);
+	return rule->deep ? 0 : syntax_error_set(e, "out of memory");
 }
 
 #define HASH_START 0xcbf29ce484222325   /* FNV-1a */
@@ -354,11 +356,6 @@ void ignore_free(struct ignore *rules)
 
 /* --- matching -------------------------------------------------------------------------------- */
 
-/* What a rule says of a path: that it matches the path or a folder above, that it does not, or that
- * it may match something below.
- */
-enum answer { NO, YES, BELOW };
-
 static bool part_matches(const struct part *part, const char *at, size_t size)
 {
 	size_t literal = part->size - 1;        /* without its star */
@@ -431,92 +428,9 @@ static enum answer ask_parts(const struct rule *rule, const char *path)
 	return YES;
 }
 
-/* How "**" at P, which ends before REST, is meant: as any string, or as nothing or any string that
- * ends in a slash.
- */
-static bool any_string(const struct rule *rule, const char *p, const char *rest)
-{
-	return !*rest || (p == rule->pattern && !rest[strcspn(rest, "*?[]\\")]);
-}
-
-/* Where the item at P ends, of a pattern that ends at END: "**" with the slash behind it, '*', or
- * what stands for one character, of which HIT tells whether C may be it.
- */
-static const char *item_end(const char *p, const char *end, uint32_t c, bool *hit)
-{
-	if (p[0] == '*' && p[1] == '*')
-		return p + 2 + (p[2] == '/');
-	return *p == '*' ? p + 1 : p + pattern_step(p, end, c, hit);
-}
-
-/* Mark in STATE also the places that are reached from those in it on no character. */
-static void pass_stars(const struct rule *rule, bool *state)
-{
-	const char *start = rule->pattern, *end = start + strlen(start), *next;
-	bool unused;
-
-	for (const char *p = start; p < end; p = next) {
-		next = item_end(p, end, 0, &unused);
-		if (*p == '*' && state[p - start])
-			state[next - start] = true;
-	}
-}
-
-/* One character C on: from the places in NOW to those in THEN. The second star of a "**" is the
- * place within the string that it stands for.
- */
-static void advance(const struct rule *rule, const bool *now, bool *then, uint32_t c)
-{
-	const char *start = rule->pattern, *end = start + strlen(start), *next;
-	bool hit;
-
-	for (const char *p = start; p < end; p = next) {
-		bool here = now[p - start];
-
-		next = item_end(p, end, c, &hit);
-		if (*p != '*') {
-			then[next - start] |= here && hit;
-		} else if (p[1] != '*') {
-			then[p - start] |= here && c != '/';
-		} else if (any_string(rule, p, next)) {
-			then[p - start] |= here;
-		} else if (here || now[p + 1 - start]) {
-			then[p + 1 - start] = true;
-			then[next - start] |= c == '/';
-		}
-	}
-	pass_stars(rule, then);
-}
-
-/* The slow way, for patterns with "**" inside a part, as in "a**b": all places of the pattern that
- * the path may have come to, side by side.
- */
-static enum answer ask_characters(const struct rule *rule, const char *path)
-{
-	bool states[2][ODD_PATTERN_MAX + 1] = { 0 }, *now = states[0], *then = states[1];
-	size_t count = strlen(rule->pattern) + 1, width = 1;
-	const char *end = path + strlen(path);
-
-	now[0] = true;
-	pass_stars(rule, now);
-	for (const char *at = path; width > 0; at += width) {
-		bool *old = now;
-		uint32_t c = '/';
-
-		width = text_decode(at, end, &c);
-		if (c == '/' && at > path && now[count - 1])
-			return YES;
-		memset(then, 0, count);
-		advance(rule, now, then, c);
-		now = then;
-		then = old;
-	}
-	return memchr(now, true, count) ? BELOW : NO;
-}
-
 static enum answer ask(const struct rule *rule, const char *path)
 {
-	return rule->odd ? ask_characters(rule, path) : ask_parts(rule, path);
+	return rule->deep ? deep_pattern_ask(rule->deep, path) : ask_parts(rule, path);
 }
 
 /* The number, from 1, of the last rule that has the literal KEY; 0: none. */
