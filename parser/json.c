@@ -217,3 +217,25 @@ int json_words(struct arena *a, const char *text, struct words *words, struct sy
 		                           "which no program can be given");
 	return 1;
 }
+
+const char *json_member(struct arena *a, const char *text, const char *name)
+{
+	const char *p = blanks(text), *end = *p == '{' ? skip_value(p, 0) : NULL;
+	char *key, *value, *out;
+	bool has_nul = false;
+
+	if (!end || *blanks(end))
+		return NULL;
+	out = arena_text(a, p, end - p);
+	for (p = blanks(p + 1); out && *p == '"'; p = blanks(p)) {
+		key = out;
+		p = blanks(blanks(string(p, &out, &has_nul)) + 1);
+		value = out;
+		if (*p == '"' && strcmp(key, name) == 0)
+			return string(p, &out, &has_nul) && !has_nul ? value : NULL;
+		p = blanks(skip_value(p, 0));
+		p += *p == ',';
+		out = key;
+	}
+	return NULL;
+}

@@ -1,4 +1,4 @@
-/* JSON (exec) form: ["word", "word"]. */
+/* JSON: the exec form, ["word", "word"], and {"syntax": "frontend"}. */
 #pragma once
 #include "parser/arena.h"
 #include "parser/dockerfile.h"
@@ -10,3 +10,8 @@
  * to a program.
  */
 int json_words(struct arena *a, const char *text, struct words *words, struct syntax_error *e);
+
+/* The string that the JSON object TEXT has for NAME, decoded, in memory of A; NULL when TEXT is no
+ * JSON object, or NAME is not there or no string.
+ */
+const char *json_member(struct arena *a, const char *text, const char *name);

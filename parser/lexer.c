@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 #include "parser/arena.h"
+#include "parser/json.h"
 #include "parser/words.h"
 
 void lexer_start(struct lexer *l, struct dockerfile *file, const char *text, size_t size)
@@ -68,6 +69,10 @@ static int directive(struct lexer *l, struct slice key, const char *value, struc
 			return check_parse(value, &file->check, e) < 0 ? -1 : 1;
 		if (known[i].line != &file->escape_line)
 			return 1;
+		if (l->is_script) {
+			file->escape_line = 0;
+			return 1;
+		}
 		if (strcmp(value, "\\") != 0 && strcmp(value, "`") != 0)
 			return syntax_error_set(e, "invalid escape token '%s' does not match "
 			                           "` or \\", value);
@@ -77,12 +82,14 @@ static int directive(struct lexer *l, struct slice key, const char *value, struc
 	return 0;
 }
 
-/* Read the COMMENT as "key = value". Returns 1 when it is a directive, 0 when it is none, after
- * which none can follow, or -1 and E, whose column is that of the value in COMMENT.
+/* Read the COMMENT, whose MARK is "#" or "//", as "key = value". Returns 1 when it is a directive, 0
+ * when it is none, after which none can follow, or -1 and E, whose column is that of the value in
+ * COMMENT.
  */
-static int read_directive(struct lexer *l, struct slice comment, struct syntax_error *e)
+static int read_directive(struct lexer *l, struct slice comment, size_t mark,
+                          struct syntax_error *e)
 {
-	struct slice key = text_trim_left((struct slice){ comment.at + 1, comment.end }), value;
+	struct slice key = text_trim_left((struct slice){ comment.at + mark, comment.end }), value;
 	const char *text, *at = key.at;
 	int status;
 
@@ -100,6 +107,26 @@ static int read_directive(struct lexer *l, struct slice comment, struct syntax_e
 	if (status < 0 && e)
 		e->column = value.at - comment.at + 1;
 	return status;
+}
+
+/* The syntax directive in the spellings that files of other languages have: "// syntax = value" and
+ * a line {"syntax": "value"}. Returns as read_directive does.
+ */
+static int read_foreign_syntax(struct lexer *l, struct slice line, struct syntax_error *e)
+{
+	static const char name[] = "syntax";
+	struct slice key = text_trim_left((struct slice){ line.at + 2, line.end });
+	const char *text, *value;
+
+	if (line.end - line.at > 2 && memcmp(line.at, "//", 2) == 0)
+		return (size_t)(key.end - key.at) > strlen(name) &&
+		       strncasecmp(key.at, name, strlen(name)) == 0 ?
+		       read_directive(l, line, 2, e) : 0;
+	if (line.at == line.end || *line.at != '{')
+		return 0;
+	text = arena_text(l->file->memory, line.at, line.end - line.at);
+	value = text ? json_member(l->file->memory, text, name) : NULL;
+	return value ? directive(l, (struct slice){ name, name + strlen(name) }, value, e) : 0;
 }
 
 /* --- lines ----------------------------------------------------------------------------------- */
@@ -176,8 +203,12 @@ static int add_comment(struct lexer *l, struct slice line)
 /* A line that is a comment, perhaps a directive. */
 static int comment(struct lexer *l, struct slice line, struct syntax_error *e)
 {
-	int status = l->directives_done ? 0 : read_directive(l, line, e);
+	int status;
 
+	l->is_script |= l->line == 1 && line.end - line.at > 1 && line.at[1] == '!';
+	if (l->is_script && l->line == 1)
+		return 0;
+	status = l->directives_done ? 0 : read_directive(l, line, 1, e);
 	if (status < 0 && e)
 		e->line = l->line;
 	l->directives_done |= status == 0;
@@ -204,6 +235,14 @@ static int first_line(struct lexer *l, struct slice *first, int *column, struct 
 			}
 			continue;
 		}
+		status = l->directives_done ? 0 : read_foreign_syntax(l, *first, e);
+		if (status < 0) {
+			if (e)
+				e->line = l->line;
+			return -1;
+		}
+		if (status > 0)
+			continue;
 		l->directives_done = true;
 		if (first->at < first->end)
 			return 1;

@@ -10,6 +10,7 @@ struct lexer {
 	struct dockerfile *file;        /* receives the directives; has the memory */
 	int mark_size;                  /* of a byte order mark in front of the first line */
 	bool directives_done;
+	bool is_script;                 /* it begins with "#!": escape is then a comment */
 	struct words comments;          /* those that the next instruction gets */
 };
 
