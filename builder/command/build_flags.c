@@ -7,6 +7,7 @@
 #include "builder/command/flag_values.h"
 #include "builder/command/proxies.h"
 #include "builder/command/run_flags.h"
+#include "parser/suggest.h"
 
 static const struct option_row rows[] = {
 	{ "add-host", 0, "strings", "Add a custom host-to-IP mapping (format: \"host:ip\")" },
@@ -300,30 +301,66 @@ static int read_platform(struct build_flags *flags, struct error *e)
 	return 0;
 }
 
+static const char *const calls[] = { "build", "check", "outline", "targets",
+                                     "subrequests.describe" };
+#define CALLS (sizeof calls / sizeof *calls)
+
+/* The call named NAME; "lint" is what check was called first. */
+static int set_call(struct build_flags *flags, const char *name, struct error *e)
+{
+	const char *near = suggestion(name, calls, CALLS);
+
+	if (flags->call)
+		return error_set(e, ERROR_INPUT, "%s and %s: one at a time", flags->call, name);
+	if (strcmp(name, "lint") == 0)
+		name = "check";
+	for (size_t i = 0; i < CALLS; i++)
+		if (strcmp(name, calls[i]) == 0) {
+			flags->call = i > 0 ? calls[i] : NULL;
+			return 0;
+		}
+	if (near)
+		return error_set(e, ERROR_INPUT, "unknown call %s (did you mean %s?)", name, near);
+	return error_set(e, ERROR_INPUT, "unknown call %s: use build, check, outline, targets or "
+	                 "subrequests.describe", name);
+}
+
+static int set_call_field(struct build_flags *flags, const struct field *field, struct error *e)
+{
+	if (!field->value)
+		return set_call(flags, field->key, e);
+	if (strcmp(field->key, "format") == 0) {
+		flags->call_json = strcmp(field->value, "json") == 0;
+		if (!flags->call_json && strcmp(field->value, "text") != 0)
+			return error_set(e, ERROR_INPUT, "unknown format %s: use text or json",
+			                 field->value);
+		return 0;
+	}
+	if (strcmp(field->key, "ignorestatus") != 0)
+		return error_set(e, ERROR_INPUT, "unknown field %s: use format or ignorestatus",
+		                 field->key);
+	if (!options_truth(field->value, &flags->call_ignores_status))
+		return error_set(e, ERROR_INPUT, "ignorestatus is true or false, not %s",
+		                 field->value);
+	return 0;
+}
+
+/* "check,format=json,ignorestatus=true" */
 static int read_call(struct build_flags *flags, struct error *e)
 {
-	static const char *const calls[] = { "check", "outline", "targets" };
-	const char *value = options_value(&flags->options, "call"), *format;
+	const char *value = options_value(&flags->options, "call");
 	struct fields f = { 0 };
 	int result = 0;
 
 	if (options_switch(&flags->options, "check", false))
 		value = "check";
-	if (!value)
+	if (!value || !*value)
 		return 0;
-	if (fields_parse(value, &f, e) < 0)
-		result = error_context(e, "--call");
-	format = fields_value(&f, "format");
-	flags->call_json = format && strcmp(format, "json") == 0;
-	for (size_t i = 0; result == 0 && i < sizeof calls / sizeof *calls; i++)
-		if (strcmp(f.item[0].key, calls[i]) == 0 ||
-		    (i == 0 && strcmp(f.item[0].key, "lint") == 0))
-			flags->call = calls[i];
-	if (result == 0 && !flags->call && strcmp(f.item[0].key, "build") != 0)
-		result = error_set(e, ERROR_INPUT, "--call: unknown call %s: use build, check, "
-		                   "outline or targets", f.item[0].key);
+	result = fields_parse(value, &f, e);
+	for (size_t i = 0; result == 0 && i < f.count; i++)
+		result = set_call_field(flags, &f.item[i], e);
 	fields_release(&f);
-	return result;
+	return result < 0 ? error_context(e, "--call") : 0;
 }
 
 static int read_progress(struct build_flags *flags, struct error *e)

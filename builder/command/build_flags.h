@@ -25,8 +25,8 @@ struct build_flags {
 	struct list warnings;         /* of flags that do nothing here */
 	bool push, load, pull, quiet, no_id;
 	bool enter_failed;            /* --on-fail=shell */
-	const char *call;             /* "check", "outline", "targets"; NULL: build */
-	bool call_json;
+	const char *call;             /* struct call's WHAT; NULL: build */
+	bool call_json, call_ignores_status;
 	const char *iidfile, *metadata_file;
 	enum progress_mode progress;
 

@@ -65,6 +65,29 @@ static int syntax_errors(struct session *s, struct error *e)
 	return mistakes_error(&s->mistakes, e);
 }
 
+/* "# syntax=" or BUILDKIT_SYNTAX name the image of a frontend. Nothing is fetched: what it would do is
+ * built in when it is docker/dockerfile, and otherwise people should hear that it is not done. */
+static void warn_of_frontend(struct session *s)
+{
+	const struct plan_options *o = &s->flags.plan;
+	const char *wanted = s->file->syntax, *hub = "docker.io/", *ours = "docker/dockerfile";
+	auto_free char *name = NULL, *text = NULL;
+	const char *at;
+
+	for (size_t i = 0; i < o->arg_count; i++)
+		if (strcmp(o->arg[i].name, "BUILDKIT_SYNTAX") == 0)
+			wanted = o->arg[i].value;
+	name = wanted ? strndup(wanted, strcspn(wanted, " ")) : NULL;
+	if (!name || !*name || strcmp(name, "dockerfile.v0") == 0)
+		return;
+	at = name + (strncmp(name, hub, strlen(hub)) == 0 ? strlen(hub) : 0);
+	if (strncmp(at, ours, strlen(ours)) == 0 && strcspn(at, ":@-") == strlen(ours))
+		return;
+	if (asprintf(&text, "frontend %s is not used: Dockerfiles are read by the one that is built in",
+	             name) > 0)
+		progress_warn(s->progress, text);
+}
+
 static int read_dockerfile(struct session *s, struct error *e)
 {
 	const struct build_flags *f = &s->flags;
@@ -82,7 +105,9 @@ static int read_dockerfile(struct session *s, struct error *e)
 		s->file = dockerfile_parse(s->source.text, s->source.size);
 		if (!s->file)
 			result = error_memory(e);
-		else if (s->file->error_count > 0 && !f->call)
+		else
+			warn_of_frontend(s);
+		if (result == 0 && s->file->error_count > 0 && !f->call)
 			result = syntax_errors(s, e);
 	}
 	if (result == 0) {
@@ -271,6 +296,7 @@ static int answer_call(struct session *s, struct error *e)
 	                     .name = s->source.name, .text = s->source.text,
 	                     .size = s->source.size, .file = s->file,
 	                     .mistakes = &s->mistakes };
+	int status;
 
 	set_callbacks(s, &options);
 	if (strcmp(s->flags.call, "targets") == 0)
@@ -278,7 +304,8 @@ static int answer_call(struct session *s, struct error *e)
 	call.plan = s->plan = plan_make(s->file, &options, &s->mistakes);
 	progress_free(s->progress, true);
 	s->progress = NULL;
-	return call_print(&call, stdout, e);
+	status = call_print(&call, stdout, e);
+	return status > 0 && s->flags.call_ignores_status ? 0 : status;
 }
 
 /* The plan stands on remembered bases; when a tag turns out to have moved, all is planned again on

@@ -64,6 +64,15 @@ static const char *parse_truth(const char *text)
 	return NULL;
 }
 
+bool options_truth(const char *text, bool *truth)
+{
+	const char *spelled = parse_truth(text);
+
+	if (spelled)
+		*truth = strcmp(spelled, "true") == 0;
+	return spelled;
+}
+
 static int give(struct reading *r, const struct option_row *row, const char *value,
                 struct error *e)
 {

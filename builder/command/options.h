@@ -63,6 +63,9 @@ const char *options_value(const struct options *o, const char *name);
 /* Is the switch NAME on? FALLBACK when it was not given. */
 bool options_switch(const struct options *o, const char *name, bool fallback);
 
+/* What TEXT says when it is "1", "t", "True", "0"..., into *TRUTH. False when it is no such thing. */
+bool options_truth(const char *text, bool *truth);
+
 /* The values of NAME one after the other: *AT begins at 0; NULL after the last. */
 const char *options_next(const struct options *o, const char *name, size_t *at);
 

@@ -371,17 +371,66 @@ static json_t *outline_json(const struct call *call, int *status)
 	return root;
 }
 
+/* --- the calls themselves --------------------------------------------------------------------- */
+
+/* Those that BuildKit's frontend lists: check is not among them there either. */
+static const struct described {
+	const char *name, *description;
+	const char *opts;               /* JSON */
+} described[] = {
+	{ "outline", "List all parameters current build target supports",
+	  "[{\"name\": \"target\", \"description\": \"Target build stage\"}]" },
+	{ "targets", "List all targets current build supports", "[]" },
+	{ "subrequests.describe", "List available subrequest types", "null" },
+};
+#define DESCRIBED (sizeof described / sizeof *described)
+
+static int describe_text(const struct call *call, FILE *out)
+{
+	const char *cell[3 * DESCRIBED + 3] = { "NAME", "VERSION", "DESCRIPTION" };
+
+	(void)call;
+	for (size_t i = 0; i < DESCRIBED; i++) {
+		cell[3 * i + 3] = described[i].name;
+		cell[3 * i + 4] = "1.0.0";
+		cell[3 * i + 5] = described[i].description;
+	}
+	print_table(out, cell, DESCRIBED + 1, 3, 1);
+	return 0;
+}
+
+static json_t *describe_json(const struct call *call, int *status)
+{
+	json_t *root = json_array();
+
+	(void)call;
+	for (size_t i = 0; i < DESCRIBED; i++) {
+		const struct described *d = &described[i];
+		json_t *opts = json_loads(d->opts, JSON_DECODE_ANY, NULL);
+
+		json_array_append_new(root, json_pack(
+			"{s:s+,s:s,s:s,s:s,s:o,s:n,s:[{s:s,s:s},{s:s,s:s}],s:n}",
+			"name", "frontend.", d->name, "version", "1.0.0", "type", "rpc",
+			"description", d->description, "opts", opts, "inputs", "metadata",
+			"name", "result.json", "description", "", "name", "result.txt",
+			"description", "", "refs"));
+	}
+	*status = 0;
+	return root;
+}
+
 /* --- all of them ------------------------------------------------------------------------------ */
 
 static const struct row {
 	const char *what;
 	int (*text)(const struct call *call, FILE *out);  /* the status; -1: no memory */
 	json_t *(*json)(const struct call *call, int *status);
-	bool needs_plan;
+	enum { NEEDS_NOTHING, NEEDS_FILE, NEEDS_PLAN } needs; /* ... without a mistake */
 } rows[] = {
-	{ "check", check_text, check_json, false },
-	{ "outline", outline_text, outline_json, true },
-	{ "targets", targets_text, targets_json, false },
+	{ "check", check_text, check_json, NEEDS_NOTHING },
+	{ "outline", outline_text, outline_json, NEEDS_PLAN },
+	{ "targets", targets_text, targets_json, NEEDS_FILE },
+	{ "subrequests.describe", describe_text, describe_json, NEEDS_NOTHING },
 };
 
 static int print_json(json_t *root, FILE *out, int status)
@@ -402,8 +451,9 @@ int call_print(const struct call *call, FILE *out, struct error *e)
 
 	while (strcmp(row->what, call->what) != 0)
 		row++;
-	if (row->json != check_json && call->mistakes->count > 0 &&
-	    (row->needs_plan || call->file->error_count > 0))
+	if (call->mistakes->count > 0 &&
+	    (row->needs == NEEDS_PLAN ||
+	     (row->needs == NEEDS_FILE && call->file->error_count > 0)))
 		return mistakes_error(call->mistakes, e);
 	if (call->json) {
 		json_t *root = row->json(call, &status);

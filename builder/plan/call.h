@@ -4,6 +4,7 @@
  *               file, if anything is
  *     outline   the build args, secrets and ssh agents that the target takes
  *     targets   the stages that can be built
+ *     subrequests.describe    which of these there are
  *
  * As text for people or as JSON, in the form that docker buildx has.
  */
@@ -15,13 +16,13 @@
 #include "builder/plan/plan.h"
 
 struct call {
-	const char *what;               /* "check", "outline", "targets" */
+	const char *what;               /* one of these names */
 	bool json;
 	const char *name;               /* of the Dockerfile, for people */
 	const char *text;               /* its SIZE bytes */
 	size_t size;
 	const struct dockerfile *file;
-	const struct plan *plan;        /* NULL: there is none; "targets" needs none */
+	const struct plan *plan;        /* NULL: there is none; most need none */
 	const struct mistakes *mistakes; /* what is wrong with FILE by itself or as a plan */
 };
 

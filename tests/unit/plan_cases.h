@@ -10,7 +10,7 @@
  *
  * "with" may be missing. What can be shown, in this order: steps, from (its line of progress) and
  * history, of all needed stages; config (the target's); findings; or else one of check, outline,
- * targets, check-json, outline-json, targets-json. Base images are those of the table below, and
+ * targets, subrequests.describe, or one of them with -json. Base images are those of the table below, and
  * .dockerignore leaves out what begins with "ignored".
  */
 #pragma once
@@ -358,7 +358,7 @@ static char *printed(const struct fixture *f, const char *show)
 
 	assert_non_null(out);
 	if (strncmp(show, "check", 5) == 0 || strncmp(show, "outline", 7) == 0 ||
-	    strncmp(show, "targets", 7) == 0)
+	    strncmp(show, "targets", 7) == 0 || strncmp(show, "subrequests", 11) == 0)
 		print_call(f, show, out);
 	else if (f->mistakes.count > 0)
 		print_mistakes(f, out);
