@@ -129,6 +129,12 @@ static bool is_stage_name(const char *name)
 	return true;
 }
 
+/* What FLAG says. An empty text, as "--platform=", is as good as no flag. */
+static const char *said(const struct flag_value *flag)
+{
+	return flag->text && *flag->text ? flag->text : NULL;
+}
+
 int arguments_from(struct reading *r, const struct flag_value *flags)
 {
 	const char **word = r->words.item;
@@ -141,7 +147,7 @@ int arguments_from(struct reading *r, const struct flag_value *flags)
 		return syntax_error_set(r->e, "FROM requires either one or three arguments");
 	}
 	from->image = word[0];
-	from->platform = flags[0].text;
+	from->platform = said(&flags[0]);
 	if (r->words.count == 1)
 		return 0;
 	from->as = word[1];
@@ -267,15 +273,15 @@ int arguments_copy(struct reading *r, const struct flag_value *flags)
 		return syntax_error_set(r->e, "%s requires at least two arguments, but only one "
 		                        "was provided. Destination could not be determined",
 		                        keyword(r));
-	copy->chown = flags[COPY_CHOWN].text;
-	copy->chmod = flags[COPY_CHMOD].text;
+	copy->chown = said(&flags[COPY_CHOWN]);
+	copy->chmod = said(&flags[COPY_CHMOD]);
 	copy->link = flags[COPY_LINK].yes;
 	copy->excludes = flags[COPY_EXCLUDE].list;
 	if (r->to->keyword == KEYWORD_COPY) {
-		copy->from = flags[COPY_FROM].text;
+		copy->from = said(&flags[COPY_FROM]);
 		copy->parents = flags[COPY_PARENTS].yes;
 	} else {
-		copy->checksum = flags[ADD_CHECKSUM].text;
+		copy->checksum = said(&flags[ADD_CHECKSUM]);
 		copy->keep_git_dir = choice(&flags[ADD_KEEP_GIT_DIR]);
 		copy->unpack = choice(&flags[ADD_UNPACK]);
 	}

@@ -75,7 +75,7 @@ struct command {
 
 struct from {
 	const char *image;
-	const char *platform;           /* NULL: no flag */
+	const char *platform;           /* NULL: no flag, or an empty one */
 	const char *name;               /* checked, in lower case. NULL: none */
 	const char *typed_name;         /* the same as typed */
 	const char *as;                 /* how AS was spelled; NULL without a name */
@@ -109,7 +109,7 @@ struct copy {
 	struct source *source;
 	size_t source_count;
 	const char *destination;
-	const char *from, *chown, *chmod, *checksum;    /* NULL: no flag */
+	const char *from, *chown, *chmod, *checksum;    /* NULL: no flag, or an empty one */
 	struct words excludes;
 	bool link, parents;
 	enum choice keep_git_dir, unpack;

@@ -10,8 +10,8 @@
  *
  * "with" may be missing. What can be shown, in this order: steps, from (its line of progress) and
  * history, of all needed stages; config (the target's); findings; or else one of check, outline,
- * targets, subrequests.describe, or one of them with -json. Base images are those of the table below, and
- * .dockerignore leaves out what begins with "ignored".
+ * targets and subrequests.describe, perhaps with -json. Base images are those of the table below,
+ * and .dockerignore leaves out what begins with "ignored".
  */
 #pragma once
 #include <dirent.h>
