@@ -36,6 +36,7 @@ struct archive {
 	int fd;                    /* of archive_open */
 	struct inflater *inflater; /* of archive_open */
 	bool has_block;            /* archive_open has read the first one */
+	bool is_compressed;
 	union {
 		struct tar_header header;
 		unsigned char bytes[TAR_BLOCK];
@@ -96,7 +97,7 @@ void archive_end(struct archive *a)
 
 bool archive_was_ended(const struct archive *a)
 {
-	return a->marked;
+	return a->marked || a->is_compressed;
 }
 
 /* --- the stream --------------------------------------------------------------------------------- */
@@ -579,6 +580,7 @@ int archive_open(int fd, struct archive **opened, struct error *e)
 {
 	unsigned char magic[8];
 	ssize_t have = pread(fd, magic, sizeof magic, 0);
+	enum compression kind = compression_sniff(magic, have < 0 ? 0 : (size_t)have);
 	struct archive *a;
 	ssize_t n;
 
@@ -589,7 +591,8 @@ int archive_open(int fd, struct archive **opened, struct error *e)
 		return -1;
 	a->context = a;
 	a->fd = fd;
-	a->inflater = inflate_begin(compression_sniff(magic, (size_t)have), pull_file, a, e);
+	a->is_compressed = kind != COMPRESSION_NONE;
+	a->inflater = inflate_begin(kind, pull_file, a, e);
 	if (!a->inflater) {
 		archive_end(a);
 		return -1;

@@ -39,5 +39,6 @@ int archive_next(struct archive *a, struct entry *entry, struct error *e);
 /* The next bytes of the entry's content, 0 at its end. */
 ssize_t archive_read(struct archive *a, void *buffer, size_t size, struct error *e);
 
-/* Did the archive end with its mark, or was it just over? */
+/* Is it sure that nothing is missing? An archive ends with a mark; a plain one without may have been
+ * cut between two entries (H078), which in a compressed one would have been noticed. */
 bool archive_was_ended(const struct archive *a);

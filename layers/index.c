@@ -12,6 +12,7 @@
 #include "layers/archive.h"
 #include "layers/blob.h"
 #include "layers/index.h"
+#include "layers/packed.h"
 #include "layers/record.h"
 #include "layers/reserve.h"
 #include "layers/scope.h"
@@ -463,7 +464,9 @@ static int index_stream(struct store *s, struct index *x, struct layer_stream *s
 		return -1;
 	if (x->tree && !x->simple)
 		early_tree_give_up(x->tree);
-	return write_table(s, x, layer, layer_stream_size(stream), e);
+	if (write_table(s, x, layer, layer_stream_size(stream), e) < 0)
+		return -1;
+	return packed_prove(s, layer, e);
 }
 
 int index_bytes(struct store *s, const struct layer *layer, layer_fetch *fetch, void *context,

@@ -1,12 +1,14 @@
 #include "layers/layer.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "layers/blob.h"
+#include "layers/packed.h"
 #include "layers/scope.h"
 #include "layers/sink.h"
 #include "layers/tar.h"
@@ -208,6 +210,9 @@ static int check_entry(const struct entry *entry, struct error *e)
 			return error_set(e, ERROR_INPUT,
 			                 "%s: a name that begins with .wh. would delete files in an image",
 			                 entry->path);
+		if (strcspn(p, "/") > NAME_MAX)
+			return error_set(e, ERROR_INPUT, "%s: a name of more than %d bytes", entry->path,
+			                 NAME_MAX);
 	}
 	if (entry->size < 0 || entry->mode > 07777)
 		return error_set(e, ERROR_INPUT, "%s: size or mode out of range", entry->path);
@@ -261,5 +266,6 @@ int layer_finish(struct layer_writer *w, struct layer *layer, struct error *e)
 
 bool layer_is_whole(struct store *s, const struct layer *layer)
 {
-	return blob_has(s, &layer->blob, layer->blob_size) && table_exists(s, &layer->diff_id);
+	return blob_has(s, &layer->blob, layer->blob_size) && table_exists(s, &layer->diff_id) &&
+	       packed_is_proven(s, layer);
 }

@@ -175,3 +175,35 @@ int packed_layers(struct store *s, const struct layer *layers, size_t count,
 	}
 	return pack_side_by_side(&crew, large.threads, e);
 }
+
+static void proof_name(const struct layer *layer, char name[static DIGEST_HEX + 1])
+{
+	struct sha256 s;
+	struct digest d;
+
+	sha256_begin(&s);
+	sha256_add(&s, layer->diff_id.byte, DIGEST_SIZE);
+	sha256_add(&s, layer->blob.byte, DIGEST_SIZE);
+	sha256_end(&s, &d);
+	digest_hex(&d, name);
+}
+
+int packed_prove(struct store *s, const struct layer *layer, struct error *e)
+{
+	char name[DIGEST_HEX + 1];
+
+	if (layer->compression == COMPRESSION_NONE)
+		return 0;
+	proof_name(layer, name);
+	return remember(s, name, layer, e);
+}
+
+bool packed_is_proven(struct store *s, const struct layer *layer)
+{
+	char name[DIGEST_HEX + 1];
+
+	if (layer->compression == COMPRESSION_NONE)
+		return digest_equal(&layer->blob, &layer->diff_id);
+	proof_name(layer, name);
+	return store_has(s, STORE_PACKED, name);
+}

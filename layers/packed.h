@@ -1,7 +1,9 @@
-/* Packed layers: the compressed forms of layers that the store has plain, remembered.
+/* Packed layers: the compressed forms of layers, remembered.
  *
- * packed/HEX says for a layer, a kind and a level which blob holds it, so that a second export or
- * push compresses nothing: "DIFF_ID BLOB SIZE". A record is believed when its blob is there with the right size.
+ * packed/HEX says for a layer that the store has plain, a kind and a level which blob holds it, so
+ * that a second export or push compresses nothing: "DIFF_ID BLOB SIZE". A record is believed when its
+ * blob is there with the right size. Another one says the same of a layer that came compressed, when
+ * every byte of it has been looked at.
  *
  * Threads: any number may pack at the same time.
  */
@@ -27,3 +29,8 @@ int packed_layer(struct store *s, const struct layer *layer, const struct packin
 /* COUNT layers to OUT in their order: large ones with all threads each, small ones side by side. */
 int packed_layers(struct store *s, const struct layer *layers, size_t count,
                   const struct packing *how, struct layer *out, struct error *e);
+
+/* The blob of LAYER was seen to inflate to the tar DIFF_ID; was it? That both are known here proves
+ * nothing: an image may claim the diff_id of another one's layer, whose table and tree are here. */
+int packed_prove(struct store *s, const struct layer *layer, struct error *e);
+bool packed_is_proven(struct store *s, const struct layer *layer);

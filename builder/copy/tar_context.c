@@ -224,6 +224,8 @@ static int unpack_all(struct unpacking *u, struct error *e)
 	while ((more = archive_next(u->archive, &entry, e)) > 0)
 		if (unpack_member(u, &entry, e) < 0)
 			return error_context(e, "the context's archive: %s", entry.path);
+	if (more == 0 && !archive_was_ended(u->archive))
+		more = error_set(e, ERROR_CORRUPT, "it is cut short: it has no end");
 	if (more < 0)
 		return error_context(e, "the context's archive");
 	return set_modes(u, e);
