@@ -222,6 +222,8 @@ int stack_follow_hardlink(struct stack *st, struct found *found, struct error *e
 		if (shown == 0)
 			return error_set(e, ERROR_CORRUPT, "/%s is a hard link to /%s, which is not there",
 			                 path, link);
+		if (found->entry.type == ENTRY_DIR || found->entry.type == ENTRY_OPAQUE)
+			return error_set(e, ERROR_CORRUPT, "/%s is a hard link to the directory /%s", path, link);
 	}
 	found->entry.path = path;
 	return 0;

