@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/graft.h"
 #include "layers/scope.h"
 #include "layers/stack_parts.h"
 
@@ -26,6 +27,7 @@ struct stack {
 
 	pthread_mutex_t opening; /* guards all below but BUCKET */
 	struct table **tables;
+	struct digest *names;    /* of the tables: diff_ids, or those of grafts */
 	int *tars;               /* descriptors of uncompressed tars, -1 until needed */
 	int *pieced;             /* descriptors of files that are in pieces there */
 	size_t pieced_count;
@@ -52,14 +54,16 @@ struct stack *stack_new(struct store *s, const struct layer *layers, size_t coun
 	st->context = context;
 	st->layers = calloc(count + 1, sizeof *st->layers);
 	st->tables = calloc(count + 1, sizeof *st->tables);
+	st->names = calloc(count + 1, sizeof *st->names);
 	st->tars = calloc(count + 1, sizeof *st->tars);
-	if (!st->layers || !st->tables || !st->tars) {
+	if (!st->layers || !st->tables || !st->names || !st->tars) {
 		error_memory(e);
 		stack_free(st);
 		return NULL;
 	}
 	for (size_t i = 0; i < count; i++) {
 		st->layers[i] = layers[i];
+		st->names[i] = layers[i].diff_id;
 		st->tars[i] = -1;
 	}
 	return st;
@@ -94,6 +98,7 @@ void stack_free(struct stack *st)
 	free(st->pieced);
 	free(st->layers);
 	free(st->tables);
+	free(st->names);
 	free(st->tars);
 	free(st);
 }
@@ -106,6 +111,11 @@ size_t stack_count(const struct stack *st)
 const struct table *stack_table(const struct stack *st, size_t i)
 {
 	return st->tables[i];
+}
+
+const struct digest *stack_table_name(const struct stack *st, size_t i)
+{
+	return &st->names[i];
 }
 
 const struct layer *stack_layer(const struct stack *st, size_t i)
@@ -149,6 +159,21 @@ static int open_table(struct stack *st, size_t i, struct error *e)
 	return st->tables[i] ? 0 : -1;
 }
 
+/* Called with OPENING held, all tables below being right: is table I, on these layers? */
+static int graft(struct stack *st, size_t i, struct error *e)
+{
+	struct digest name;
+	int grafted = graft_table(st->store, st->layers, st->tables, i, &name, e);
+
+	if (grafted <= 0)
+		return grafted;
+	if (!st->shelf)
+		table_close(st->tables[i]);
+	st->names[i] = name;
+	st->tables[i] = st->shelf ? shelf_table(st->shelf, &name, e) : table_open(st->store, &name, e);
+	return st->tables[i] ? 0 : -1;
+}
+
 int stack_make_ready(struct stack *st, struct error *e)
 {
 	int result = 0;
@@ -156,8 +181,13 @@ int stack_make_ready(struct stack *st, struct error *e)
 	if (__atomic_load_n(&st->ready, __ATOMIC_ACQUIRE))
 		return 0;
 	pthread_mutex_lock(&st->opening);
-	for (size_t i = 0; result == 0 && i < st->count; i++)
+	for (size_t i = 0; result == 0 && i < st->count; i++) {
+		bool is_open = st->tables[i];
+
 		result = open_table(st, i, e);
+		if (result == 0 && !is_open)
+			result = graft(st, i, e);
+	}
 	if (result == 0)
 		__atomic_store_n(&st->ready, true, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&st->opening);

@@ -1,4 +1,4 @@
-/* What stack.c and stack_walk.c share; nobody else includes this. */
+/* What stack.c, stack_walk.c and tree.c share; nobody else includes this. */
 #pragma once
 #include "layers/stack.h"
 
@@ -19,6 +19,9 @@ const struct folder *stack_folder(struct stack *st, const char *path, struct err
 /* Every table is open afterwards. */
 int stack_make_ready(struct stack *st, struct error *e);
 const struct table *stack_table(const struct stack *st, size_t i);
+
+/* What names the table of layer I in the store: its diff_id, unless it is a graft. */
+const struct digest *stack_table_name(const struct stack *st, size_t i);
 
 /* Note where FOUND is named, and answer a hard link with the entry that it shares. The first name
  * may be in a layer below. */

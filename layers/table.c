@@ -10,8 +10,9 @@
 #include "layers/record.h"
 #include "layers/scope.h"
 
-/* The file: this header, the records, the array of their places. */
-#define TABLE_MAGIC "cairn table 1\n\0"
+/* The file: this header, the records, the array of their places, that of entries whose directory
+ * has none. */
+#define TABLE_MAGIC "cairn table 2\n\0"
 
 struct header {
 	char magic[16];
@@ -19,6 +20,7 @@ struct header {
 	uint64_t places;          /* where the array of places begins */
 	int64_t tar_size;
 	uint64_t needs_below;
+	uint64_t orphans;
 };
 
 struct table {
@@ -26,6 +28,7 @@ struct table {
 	size_t size;
 	const struct header *header;
 	const uint64_t *places;
+	const uint64_t *orphans;
 };
 
 struct table_writer {
@@ -35,6 +38,8 @@ struct table_writer {
 	uint64_t at;
 	uint64_t *places;
 	size_t count, capacity;
+	uint64_t *orphans;
+	size_t orphan_count, orphan_capacity;
 	bool needs_below;
 
 	char *last;               /* the path before, for the order */
@@ -100,6 +105,7 @@ struct table_writer *table_begin(struct store *s, struct error *e)
 static void release(struct table_writer *w)
 {
 	free(w->places);
+	free(w->orphans);
 	free(w->last);
 	free(w->dirs);
 	free(w);
@@ -132,6 +138,20 @@ static int grow(void **array, size_t *capacity, size_t wanted, size_t item, stru
 	return 0;
 }
 
+/* The entry to come, PATH, has a parent of PARENT bytes, which has no entry. */
+static int note_orphan(struct table_writer *w, const char *path, size_t parent, struct error *e)
+{
+	w->needs_below = true;
+	/* One entry is enough to tell of a directory. */
+	if (w->last && strncmp(w->last, path, parent + 1) == 0 && !strchr(w->last + parent + 1, '/'))
+		return 0;
+	if (grow((void **)&w->orphans, &w->orphan_capacity, w->orphan_count + 1, sizeof *w->orphans,
+	         e) < 0)
+		return -1;
+	w->orphans[w->orphan_count++] = w->count;
+	return 0;
+}
+
 /* Does ENTRY's parent have an entry? Sorted as they come, it must be among the directories that
  * the path before lies in. Remembers ENTRY as one of them when it is a directory itself. */
 static int note_parent(struct table_writer *w, const struct entry *entry, struct error *e)
@@ -147,10 +167,10 @@ static int note_parent(struct table_writer *w, const struct entry *entry, struct
 			break;
 		w->dir_count--;
 	}
-	if (entry->type == ENTRY_WHITEOUT)
-		w->needs_below = true;
-	if (parent > 0 && (w->dir_count == 0 || w->dirs[w->dir_count - 1] != parent))
-		w->needs_below = true;
+	w->needs_below |= entry->type == ENTRY_WHITEOUT;
+	if (parent > 0 && (w->dir_count == 0 || w->dirs[w->dir_count - 1] != parent) &&
+	    note_orphan(w, entry->path, parent, e) < 0)
+		return -1;
 	if ((entry->type != ENTRY_DIR && entry->type != ENTRY_OPAQUE) || length == 0)
 		return 0;
 	if (grow((void **)&w->dirs, &w->dir_capacity, w->dir_count + 1, sizeof *w->dirs, e) < 0)
@@ -188,12 +208,15 @@ void table_set_needs_below(struct table_writer *w)
 int table_commit(struct table_writer *w, const struct digest *diff_id, int64_t tar_size,
                  struct error *e)
 {
-	struct header header = { TABLE_MAGIC, w->count, w->at, tar_size, w->needs_below };
+	struct header header = { TABLE_MAGIC, w->count,       w->at,
+		                 tar_size,    w->needs_below, w->orphan_count };
 	char name[DIGEST_HEX + 1];
 	int result = 0;
 
 	if (w->count > 0)
 		fwrite(w->places, sizeof *w->places, w->count, w->file);
+	if (w->orphan_count > 0)
+		fwrite(w->orphans, sizeof *w->orphans, w->orphan_count, w->file);
 	if (fflush(w->file) != 0 || ferror(w->file) ||
 	    pwrite(fileno(w->file), &header, sizeof header, 0) != sizeof header) {
 		error_errno(e, "write the table in %s/tmp", store_path(w->store));
@@ -217,8 +240,8 @@ static bool is_whole(const struct table *t)
 
 	return t->size >= sizeof *h && memcmp(h->magic, TABLE_MAGIC, sizeof h->magic) == 0 &&
 	       h->places >= sizeof *h && h->places % 8 == 0 && h->places <= t->size &&
-	       h->count <= SIZE_MAX / sizeof(uint64_t) &&
-	       t->size - h->places == h->count * sizeof(uint64_t) && h->tar_size >= 0;
+	       h->count <= SIZE_MAX / 32 && h->orphans <= h->count &&
+	       t->size - h->places == (h->count + h->orphans) * sizeof(uint64_t) && h->tar_size >= 0;
 }
 
 struct table *table_open(struct store *s, const struct digest *diff_id, struct error *e)
@@ -255,6 +278,7 @@ struct table *table_open(struct store *s, const struct digest *diff_id, struct e
 		return NULL;
 	}
 	t->places = (const uint64_t *)(t->bytes + t->header->places);
+	t->orphans = t->places + t->header->count;
 	return t;
 }
 
@@ -291,6 +315,16 @@ int64_t table_tar_size(const struct table *t)
 bool table_needs_below(const struct table *t)
 {
 	return t->header->needs_below;
+}
+
+size_t table_orphan_count(const struct table *t)
+{
+	return t->header->orphans;
+}
+
+size_t table_orphan(const struct table *t, size_t i)
+{
+	return t->orphans[i] < t->header->count ? t->orphans[i] : 0;
 }
 
 void table_get(const struct table *t, size_t i, struct entry *entry)

@@ -88,6 +88,10 @@ int64_t table_tar_size(const struct table *t);
  * (table_set_needs_below)? */
 bool table_needs_below(const struct table *t);
 
+/* Entries whose directory has none, at least one for each such directory. */
+size_t table_orphan_count(const struct table *t);
+size_t table_orphan(const struct table *t, size_t i);
+
 /* Entry I; its pointers are lent for as long as the table is open. A record that is damaged reads
  * as an empty directory "". */
 void table_get(const struct table *t, size_t i, struct entry *entry);

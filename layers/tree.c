@@ -6,6 +6,7 @@
 
 #include "layers/implied.h"
 #include "layers/scope.h"
+#include "layers/stack_parts.h"
 #include "layers/unpack.h"
 
 /* DIFF_ID, or DIFF_ID.CONTEXT for a layer whose tree depends on those below; then the form. */
@@ -132,11 +133,17 @@ static int unpack_as(struct store *s, const struct layer *layer, const struct ta
 static int make_named(struct store *s, const struct layer *layer, struct stack *stack, size_t below,
                       const struct tree_rules *rules, char name[static TREE_NAME], struct error *e)
 {
-	struct table *table = table_open(s, &layer->diff_id, e);
+	const struct digest *id = &layer->diff_id;
 	struct stack *under = NULL;
 	struct digest context;
+	struct table *table;
 	int result = 0;
 
+	if (stack && stack_make_ready(stack, e) < 0)
+		return -1;
+	if (stack)
+		id = stack_table_name(stack, below);
+	table = table_open(s, id, e);
 	if (!table)
 		return -1;
 	if (table_needs_below(table)) {
@@ -144,7 +151,7 @@ static int make_named(struct store *s, const struct layer *layer, struct stack *
 		if (result == 0)
 			result = context_of(table, under, &context, e);
 		if (result == 0)
-			name_tree(&layer->diff_id, &context, rules, name);
+			name_tree(id, &context, rules, name);
 	}
 	if (result == 0 && !store_has(s, STORE_TREES, name))
 		result = unpack_as(s, layer, table, under, rules, name, e);

@@ -29,10 +29,10 @@ struct tree_rules {
 };
 
 /* Make sure that LAYER is unpacked; PATH becomes the tree's, relative to the store's folder, for an
- * overlay's lower list. The first BELOW layers of STACK lie under it: what a directory is like that
- * the layer only implies, and a file that it links to but does not have, is found there (such a
- * layer has a tree for each base it lies on). STACK may be NULL. Two threads or processes may want
- * the same tree: both make it, the first to finish counts. */
+ * overlay's lower list. It is number BELOW of STACK: what a directory is like that the layer only
+ * implies, and a file that it links to but does not have, is found in the layers below it (such a
+ * layer has a tree for each base it lies on). STACK may be NULL: there are none. Two threads or
+ * processes may want the same tree: both make it, the first to finish counts. */
 int tree_make(struct store *s, const struct layer *layer, struct stack *stack, size_t below,
               const struct tree_rules *rules, char path[static TREE_PATH], struct error *e);
 

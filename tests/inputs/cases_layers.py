@@ -58,6 +58,34 @@ def hard_links_across_layers():
     stack_refused("hard link to the directory /d", "hard link to d, which is no file", LOW, tar(hardlink("b", "d")))
 
 
+@case("H086 H044 H047 H215")
+def entries_below_a_link_of_a_lower_layer():
+    low = tar(directory("usr"), directory("usr/bin", mode=0o711), entry("usr/bin/a", b"a"), symlink("bin", "usr/bin"),
+              symlink("abs", "/usr/bin"), symlink("gone", "nowhere/here"), symlink("file", "usr/bin/a"),
+              symlink("chain", "bin"), symlink("loop", "loop"), symlink("up", "../../usr"))
+    links = {"bin": L("usr/bin"), "abs": L("/usr/bin"), "gone": L("nowhere/here"), "file": L("usr/bin/a"),
+             "chain": L("bin"), "loop": L("loop"), "up": L("../../usr")}
+    base = {"usr": D(), "usr/bin": D(0o711), "usr/bin/a": F("a"), **links}
+    same([low, tar(entry("bin/x", b"1"), entry("abs/y", b"2"), entry("chain/z/z", b"3"), entry("up/bin/v", b"4"))],
+         {**base, "usr/bin/x": F("1"), "usr/bin/y": F("2"), "usr/bin/z": D(), "usr/bin/z/z": F("3"), "usr/bin/v": F("4")})
+    same([low, tar(entry("bin/.wh.a"), entry("bin/x", b"1"), hardlink("bin/h", "bin/x"), hardlink("top", "bin/x"))],
+         {**{k: v for k, v in base.items() if k != "usr/bin/a"}, **{n: F("1") for n in ("usr/bin/x", "usr/bin/h", "top")}})
+    same([low, tar(entry("bin/x", b"1")), tar(hardlink("copy", "usr/bin/x")), tar(entry("abs/x", b"2"))],
+         {**base, "usr/bin/x": F("2"), "copy": F("1")})
+    same([low, tar(entry("gone/x", b"1"))], {**base, "nowhere": D(), "nowhere/here": D(), "nowhere/here/x": F("1")})
+    # A layer that names the folder means a folder.
+    same([low, tar(directory("bin"), entry("bin/x", b"1"))], {**base, "bin": D(), "bin/x": F("1")})
+    same([low, tar(entry("bin/x", b"1"), entry(".wh.bin"))], {**base, "bin": D(), "bin/x": F("1")})
+    same([low, tar(entry("usr/bin/x", b"named"), entry("bin/x", b"led there"))], {**base, "usr/bin/x": F("named")})
+    layer_refused("leads to the file /usr/bin/a", low, tar(entry("file/x")), loads=True)
+    layer_refused("too many levels|symbolic links", low, tar(entry("loop/x")), loads=True)
+    inside = os.fsdecode(canary[1:])
+    folders = {inside.rsplit("/", i)[0]: D() for i in range(inside.count("/") + 1)}
+    for target in (canary, b"../../../.." + canary):
+        same([tar(pax(("linkpath", target)), symlink("l", "")), tar(entry("l/f", b"evil"), directory("l/d/new"))],
+             {**folders, "l": L(os.fsdecode(target)), inside + "/f": F("evil"), inside + "/d": D(), inside + "/d/new": D()})
+
+
 @case("H021 H088")
 def users_are_found_through_hard_links():
     low = tar(directory("etc"), entry("etc/passwd.dist", b"me:x:77:88::/:/bin/sh\n"), TOOLS.blob[:-1024])
