@@ -8,6 +8,8 @@
  *     tool STORE again BLOB             unpacks a plain layer that the store has already
  *     tool STORE entries FILE           what archive_open finds in a file
  *     tool STORE count FILE             how many
+ *     tool STORE each FILE              does what every line of it says, beginning with one of these
+ *                                       words; an empty line ends what each prints
  *
  * With ARRIVING in the environment layers are read while they are stored.
  */
@@ -140,7 +142,7 @@ static int unpack_all(struct store *s, const struct layer *layers, size_t count,
 		printf("%s/%s\n", store_path(s), path);
 	}
 	stack_free(stack);
-	return store_flush(s, e);
+	return 0;
 }
 
 static int changes(struct store *s, const char *upper, const struct layer *layers, size_t count,
@@ -158,7 +160,7 @@ static int changes(struct store *s, const char *upper, const struct layer *layer
 		layer_abandon(w);
 		return -1;
 	}
-	if (layer_finish(w, &layer, e) < 0 || store_flush(s, e) < 0)
+	if (layer_finish(w, &layer, e) < 0)
 		return -1;
 	stack_free(stack);
 	digest_format(&layer.diff_id, text);
@@ -232,6 +234,8 @@ static int again(struct store *s, const char *blob, struct error *e)
 	return unpack_all(s, &layer, 1, e);
 }
 
+static int each(struct store *s, const char *path, struct error *e);
+
 static int run(struct store *s, int argc, char **argv, struct error *e)
 {
 	const char *what = argv[2];
@@ -245,6 +249,8 @@ static int run(struct store *s, int argc, char **argv, struct error *e)
 		return count_entries(argv[3], e);
 	if (strcmp(what, "again") == 0)
 		return again(s, argv[3], e);
+	if (strcmp(what, "each") == 0)
+		return each(s, argv[3], e);
 	for (size_t i = 0; i < count; i++) {
 		char text[DIGEST_TEXT];
 
@@ -262,11 +268,32 @@ static int run(struct store *s, int argc, char **argv, struct error *e)
 	return 0;
 }
 
+static int each(struct store *s, const char *path, struct error *e)
+{
+	FILE *f = fopen(path, "r");
+	char line[4096], *argv[64] = { "tool", "" };
+	int result = 0;
+
+	if (!f)
+		return error_errno(e, "open %s", path);
+	while (result == 0 && fgets(line, sizeof line, f)) {
+		int argc = 2;
+
+		for (char *word = strtok(line, " \n"); word && argc < 63; word = strtok(NULL, " \n"))
+			argv[argc++] = word;
+		argv[argc] = NULL;
+		result = argc > 3 ? run(s, argc, argv, e) : error_set(e, ERROR_INPUT, "%s", line);
+		printf("\n");
+	}
+	fclose(f);
+	return result;
+}
+
 int main(int argc, char **argv)
 {
 	struct error e = { .kind = ERROR_NONE };
 	struct store *s = argc > 3 ? store_open(argv[1], &e) : NULL;
-	int result = s ? run(s, argc, argv, &e) : -1;
+	int result = s && run(s, argc, argv, &e) == 0 ? store_flush(s, &e) : -1;
 
 	if (result < 0)
 		fprintf(stderr, "%s\n", e.text);
