@@ -84,7 +84,7 @@ for id in ../../etc /etc .. . a/b "$(printf %0300d 0)" '$HOME'; do
 	END
 done
 check 'is in the room for caches' sh -c \
-	"ls -A '$CAIRN_ROOT' | grep -Evx 'blobs|tables|packed|trees|steps|images|bases|contexts|mounts|locks|searched|users|tmp' || true | grep -q . && exit 1; ! ls '$CAIRN_ROOT/mounts' | grep -Evx '[0-9a-f]{64}(\..*)?'"
+	"ls -A '$CAIRN_ROOT' | grep -Evx '$rooms' || true | grep -q . && exit 1; ! ls '$CAIRN_ROOT/mounts' | grep -Evx '[0-9a-f]{64}(\..*)?'"
 unharmed_by 'stubs and ids'
 
 # H015: what is written to a bind is thrown away.

@@ -1,7 +1,6 @@
 # Names that would be paths, and places for what comes out.
 image "$config"
 printf 'content\n' >"$ctx/file"
-rooms='blobs|tables|packed|trees|steps|images|bases|contexts|mounts|locks|searched|users|tmp'
 long=$(printf %04096d 0)
 
 # H026: names of stages, targets, images, contexts, caches.
