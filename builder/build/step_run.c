@@ -223,6 +223,7 @@ static int run_heard(struct building *b, struct task *t, struct sandbox_run run,
 		return -1;
 	run.out = pump.to[0];
 	run.err = pump.to[1];
+	run.ear = &pump.ear;
 	run.patience = (struct sandbox_patience){
 		.whole_ms = o->run_timeout_ms, .silent_ms = o->run_idle_timeout_ms,
 		.heard_ms = &pump.heard_ms, .over = show_processes, .context = &listening,

@@ -73,13 +73,20 @@ struct sandbox_limit {
  * everything is killed. */
 struct sandbox_patience {
 	int64_t whole_ms, silent_ms;     /* from its start, and without a word; 0: for ever */
-	const _Atomic int64_t *heard_ms; /* when it last said a word, kept by who reads its output */
+	const int64_t *heard_ms;         /* when it last said a word, kept by who hears it */
 	void (*over)(void *context, const struct process_tree *tree);
 	void *context;
 };
 
 /* Of a clock that stands still while the machine sleeps. */
 int64_t sandbox_now_ms(void);
+
+/* What the command prints, heard by the thread that runs it: a thread for each RUN costs more than
+ * a small RUN. What is left in the pipes at the end is the caller's to read. */
+struct sandbox_ear {
+	int from[2];                     /* our ends of the pipes that OUT and ERR lead to, -1 once closed */
+	void (*hear)(struct sandbox_ear *ear, int which); /* something is to be read */
+};
 
 /* All pointers and descriptors are borrowed. */
 struct sandbox_run {
@@ -112,6 +119,7 @@ struct sandbox_run {
 	bool insecure;             /* RUN --security=insecure: every capability, no filter, no masks */
 
 	int out, err;              /* the command's standard output and error */
+	struct sandbox_ear *ear;   /* NULL: somebody else reads them */
 	/* Or NULL: the command has a terminal of its own for these and for its input, and this gets
 	 * the other side of it, to keep, before the command starts. */
 	void (*terminal)(void *context, int other_side);

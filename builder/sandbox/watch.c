@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -57,7 +56,7 @@ static int time_left_ms(const struct watch *w, enum sandbox_overtime *why)
 		*why = SANDBOX_TOO_LONG;
 	}
 	if (p->silent_ms > 0) {
-		int64_t heard = atomic_load(p->heard_ms);
+		int64_t heard = *p->heard_ms;
 
 		silent = (heard > w->started_ms ? heard : w->started_ms) + p->silent_ms - now;
 		if (silent < left) {
@@ -92,13 +91,15 @@ static void end_command(struct watch *w)
 /* Wait for the next reply, doing what there is to do meanwhile. */
 static int next_reply(struct watch *w, struct reply *reply, int *descriptor, struct error *e)
 {
-	struct pollfd polls[2 + AGENT_POLLS] = {
+	struct sandbox_ear *ear = w->run->ear;
+	struct pollfd polls[4 + AGENT_POLLS] = {
 		{ .fd = w->process.control, .events = POLLIN },
 		{ .fd = w->run->cancel, .events = POLLIN },
+		{ .events = POLLIN }, { .events = POLLIN },
 	};
 
 	for (;;) {
-		size_t more = agents_poll(&w->agents, polls + 2);
+		size_t more = agents_poll(&w->agents, polls + 4);
 		enum sandbox_overtime why = SANDBOX_IN_TIME;
 		int wait_ms = w->overtime ? -1 : time_left_ms(w, &why);
 
@@ -107,7 +108,9 @@ static int next_reply(struct watch *w, struct reply *reply, int *descriptor, str
 			end_command(w);
 			continue;
 		}
-		if (poll(polls, 2 + more, wait_ms) < 0) {
+		for (int i = 0; i < 2; i++)
+			polls[2 + i].fd = ear ? ear->from[i] : -1;
+		if (poll(polls, 4 + more, wait_ms) < 0) {
 			if (errno == EINTR)
 				continue;
 			return error_errno(e, "wait for the sandbox");
@@ -116,7 +119,10 @@ static int next_reply(struct watch *w, struct reply *reply, int *descriptor, str
 			return read_reply(w, reply, descriptor, e);
 		if (polls[1].revents)
 			return error_set(e, ERROR_CANCELLED, "cancelled");
-		agents_serve(&w->agents, polls + 2, more);
+		for (int i = 0; i < 2; i++)
+			if (polls[2 + i].revents)
+				ear->hear(ear, i);
+		agents_serve(&w->agents, polls + 4, more);
 	}
 }
 
