@@ -50,7 +50,7 @@ static void walk_below(const struct building *b, size_t stage, size_t number, st
 	for (size_t i = 0; line->stage->base_kind == BASE_IMAGE && i < line->stage->base->layer_count;
 	     i++)
 		put_below(pile, &line->stage->base->layers[i], NULL);
-	if (line->has_context_task && number > 0 && context->record.has_layer)
+	if (line->has_context_task && context->record.has_layer)
 		put_below(pile, &context->record.layer, context);
 	for (size_t i = 0; i < line->count && i < number; i++)
 		if (line->task[i].record.has_layer)
@@ -65,12 +65,10 @@ static size_t count_below(const struct building *b, size_t stage, size_t number)
 	return pile.count;
 }
 
-/* The task that stands for FROM a folder counts as number -1: it has nothing below it. */
-static size_t number_of(const struct building *b, const struct task *t)
+/* The task that stands for FROM a folder has nothing below it. */
+static size_t stage_below(const struct building *b, const struct task *t)
 {
-	const struct line *line = &b->line[t->step->stage];
-
-	return t == &line->context_task ? 0 : t->step->number;
+	return t == &b->line[t->step->stage].context_task ? NO_STAGE : t->step->stage;
 }
 
 struct layer *layers_below(const struct building *b, size_t stage, size_t number, size_t *count)
@@ -331,7 +329,7 @@ static int copy_prepare(struct building *b, struct task *t, struct key *key, voi
 	*work = c;
 	if (!c)
 		return error_memory(e);
-	if (copy_world_of(b, step, t->step->stage, number_of(b, t), t, &c->world, e) < 0)
+	if (copy_world_of(b, step, stage_below(b, t), t->step->number, t, &c->world, e) < 0)
 		return -1;
 	key_add_number(key, "SOURCE_DATE_EPOCH", b->plan->epoch);
 	if (origin_times_open(b, step, &c->times, &c->world, e) < 0)
