@@ -25,7 +25,7 @@ LINK      = @echo "  LINK  $@"; mkdir -p $(@D); $(CC) $(SANITIZE) $(CFLAGS) $(LD
 PACKAGES := gcc make pkg-config libssl-dev libcurl4-openssl-dev libjansson-dev \
             zlib1g-dev libbz2-dev liblzma-dev libdeflate-dev libzstd-dev libseccomp-dev libcmocka-dev
 TESTING  := clang libclang-rt-dev procps docker-registry busybox-static zstd xz-utils bzip2 python3 skopeo umoci podman runc \
-            jq attr uidmap strace git apache2-utils openssl curl time
+            jq attr uidmap slirp4netns passt strace git apache2-utils openssl curl time
 
 ROOMS    := parser layers registry builder
 FLOORS_builder := $(addprefix builder/,plan build copy sandbox image progress command)

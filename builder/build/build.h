@@ -53,6 +53,7 @@ struct build_options {
 	const char *const *add_host;   /* "name:ip" or "name=ip" */
 	size_t add_host_count;
 	const char *hostname;          /* NULL: buildkitsandbox */
+	enum sandbox_network network;  /* of a RUN that asks for none or the default */
 	int64_t shm_size;              /* 0: 64 MiB */
 	enum sandbox_way isolation;
 	const char *because;           /* of sandbox_become_root; NULL: nothing is missing */

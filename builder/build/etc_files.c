@@ -18,7 +18,13 @@ static int is_address(const char *text)
 	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
 }
 
-static int add_host(FILE *f, const char *value, struct error *e)
+bool is_host_gateway(const char *add_host)
+{
+	return strcmp(add_host + strcspn(add_host, "=:"), "=host-gateway") == 0 ||
+	       strcmp(add_host + strcspn(add_host, "=:"), ":host-gateway") == 0;
+}
+
+static int add_host(FILE *f, const char *value, const char *gateway, struct error *e)
 {
 	size_t name_length = strcspn(value, "=");
 	auto_free char *address = NULL;
@@ -28,7 +34,7 @@ static int add_host(FILE *f, const char *value, struct error *e)
 		name_length = strcspn(value, ":");
 	if (name_length == 0 || !value[name_length] || strpbrk(value, " \t\r\n"))
 		return error_set(e, ERROR_INPUT, "invalid add-host: \"%s\" (use name:address)", value);
-	address = strdup(value + name_length + 1);
+	address = strdup(is_host_gateway(value) ? gateway : value + name_length + 1);
 	if (!address)
 		return error_memory(e);
 	length = strlen(address);
@@ -36,15 +42,14 @@ static int add_host(FILE *f, const char *value, struct error *e)
 		memmove(address, address + 1, length - 2);
 		address[length - 2] = '\0';
 	}
-	if (strcmp(address, "host-gateway") == 0)
-		strcpy(address, "127.0.0.1");
 	if (!is_address(address))
 		return error_set(e, ERROR_INPUT, "invalid IP address in add-host: \"%s\"", address);
 	fprintf(f, "%s\t%.*s\n", address, (int)name_length, value);
 	return 0;
 }
 
-char *etc_hosts(const char *hostname, const char *const *add, size_t count, struct error *e)
+char *etc_hosts(const char *hostname, const char *const *add, size_t count, const char *gateway,
+                struct error *e)
 {
 	char *text = NULL;
 	size_t size;
@@ -57,7 +62,7 @@ char *etc_hosts(const char *hostname, const char *const *add, size_t count, stru
 	}
 	fprintf(f, "127.0.0.1\tlocalhost %s\n::1\tlocalhost ip6-localhost ip6-loopback\n", hostname);
 	for (size_t i = 0; result == 0 && i < count; i++)
-		result = add_host(f, add[i], e);
+		result = add_host(f, add[i], gateway, e);
 	if (fclose(f) != 0)
 		result = error_memory(e);
 	if (result < 0) {
@@ -67,13 +72,36 @@ char *etc_hosts(const char *hostname, const char *const *add, size_t count, stru
 	return text;
 }
 
-char *etc_resolv_conf(void)
+/* TEXT without its name servers, and SERVER in front. */
+static char *with_server(const char *text, const char *server)
+{
+	char *changed = NULL;
+	size_t size;
+	FILE *f = open_memstream(&changed, &size);
+
+	if (!f)
+		return NULL;
+	fprintf(f, "nameserver %s\n", server);
+	for (const char *line = text; line && *line;) {
+		size_t length = strcspn(line, "\n");
+
+		if (strncmp(line, "nameserver", 10) != 0)
+			fprintf(f, "%.*s\n", (int)length, line);
+		line += length + (line[length] == '\n');
+	}
+	return fclose(f) == 0 ? changed : NULL;
+}
+
+char *etc_resolv_conf(const char *server)
 {
 	struct error ignored;
 	auto_close int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char *text = root < 0 ? NULL
-	                      : path_read(root, "etc/resolv.conf", RESOLV_CONF_MAX, NULL, &ignored);
+	auto_free char *text = root < 0 ? NULL
+	                                : path_read(root, "etc/resolv.conf", RESOLV_CONF_MAX, NULL,
+	                                            &ignored);
 
+	if (server)
+		return with_server(text, server);
 	/* A RUN shares this machine's network, so this machine's servers answer it too. */
-	return text ? text : strdup("nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
+	return text ? take_pointer(&text) : strdup("nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
 }

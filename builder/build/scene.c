@@ -68,18 +68,40 @@ static int set_user(const char *spec, struct scene *s, struct error *e)
 
 static int set_files(const struct building *b, struct scene *s, struct error *e)
 {
+	/* A RUN that shares this machine's network finds its services where they are. */
+	static const char *const gateways[] = {
+		[SANDBOX_NETWORK_HOST] = "127.0.0.1", [SANDBOX_NETWORK_NONE] = "127.0.0.1",
+		[SANDBOX_NETWORK_PASTA] = "127.0.0.1", [SANDBOX_NETWORK_SLIRP4NETNS] = "10.0.2.2",
+	};
 	const struct build_options *o = b->options;
 
 	s->run.hostname = scene_hostname(b);
-	s->hosts = etc_hosts(s->run.hostname, o->add_host, o->add_host_count, e);
+	s->hosts = etc_hosts(s->run.hostname, o->add_host, o->add_host_count,
+	                     gateways[s->run.network], e);
 	if (!s->hosts)
 		return -1;
-	s->resolv_conf = etc_resolv_conf();
+	s->resolv_conf = etc_resolv_conf(sandbox_network_server(s->run.network));
 	if (!s->resolv_conf)
 		return error_memory(e);
 	s->run.hosts = s->hosts;
 	s->run.resolv_conf = s->resolv_conf;
 	return 0;
+}
+
+static enum sandbox_network network_of(const struct build_options *o, const struct run_step *step)
+{
+	if (step->network_none)
+		return SANDBOX_NETWORK_NONE;
+	return step->network_host ? SANDBOX_NETWORK_HOST : o->network;
+}
+
+/* Whoever names the gateway wants to reach what is behind it. */
+static bool reaches_host(const struct build_options *o)
+{
+	for (size_t i = 0; i < o->add_host_count; i++)
+		if (is_host_gateway(o->add_host[i]))
+			return true;
+	return false;
 }
 
 int scene_open(struct building *b, struct task *t, struct running *running, struct scene *s,
@@ -90,7 +112,8 @@ int scene_open(struct building *b, struct task *t, struct running *running, stru
 	*s = (struct scene){
 		.run = {
 			.argv = step->argv, .cwd = step->cwd, .cancel = b->cancel,
-			.network = step->network_none ? SANDBOX_NETWORK_NONE : SANDBOX_NETWORK_HOST,
+			.network = network_of(b->options, step),
+			.reach_host = reaches_host(b->options),
 			.shm_size = (uint64_t)b->options->shm_size, .insecure = step->insecure,
 			.cgroup = &b->options->cgroup,
 		},

@@ -35,7 +35,7 @@ static const struct option_row rows[] = {
 	{ "memory", 'm', "bytes", "Memory that a RUN may use" },
 	{ "memory-swap", 0, "bytes", "Memory and swap together: -1 is no limit (default twice --memory)" },
 	{ "metadata-file", 0, "string", "Write what came of the build to a file, as JSON" },
-	{ "network", 0, "string", "Network of RUN (default, none, host)" },
+	{ "network", 0, "string", "Network of RUN (default, none, host, pasta, slirp4netns)" },
 	{ "no-cache", 0, NULL, "Do not use results of earlier builds" },
 	{ "no-cache-filter", 0, "strings", "Do not use them for these stages" },
 	{ "on-fail", 0, "string", "What happens to a RUN that fails (error, keep, shell)" },
@@ -258,19 +258,38 @@ static int read_secrets(struct build_flags *flags, struct error *e)
 	return 0;
 }
 
+/* The network of every RUN that does not ask for one itself. */
+static int read_network_mode(struct build_flags *flags, struct error *e)
+{
+	static const struct {
+		const char *name;
+		enum sandbox_network network;
+	} modes[] = {
+		{ "default", SANDBOX_NETWORK_HOST },  { "none", SANDBOX_NETWORK_NONE },
+		{ "host", SANDBOX_NETWORK_HOST },     { "pasta", SANDBOX_NETWORK_PASTA },
+		{ "slirp4netns", SANDBOX_NETWORK_SLIRP4NETNS },
+	};
+	const char *mode = options_value(&flags->options, "network");
+	size_t i = 0, count = sizeof modes / sizeof *modes;
+
+	while (mode && i < count && strcmp(mode, modes[i].name) != 0)
+		i++;
+	if (i == count)
+		return error_set(e, ERROR_INPUT, "network mode \"%s\" not supported: use default, "
+		                 "none, host, pasta or slirp4netns", mode);
+	flags->build.network = modes[i].network;
+	flags->plan.network = i == 1 || i == 2 ? modes[i].name : NULL;
+	flags->plan.allow_network_host = i == 2; /* who says --network=host has said it all */
+	return sandbox_network_check(flags->build.network, e);
+}
+
 static int read_network(struct build_flags *flags, struct error *e)
 {
-	static const char *const modes[] = { "default", "none", "host" };
-	const char *mode = options_value(&flags->options, "network"), *value;
-	size_t at = 0, i = 0;
+	const char *value;
+	size_t at = 0;
 
-	while (mode && i < 3 && strcmp(mode, modes[i]) != 0)
-		i++;
-	if (i == 3)
-		return error_set(e, ERROR_INPUT, "network mode \"%s\" not supported: use default, "
-		                 "none or host", mode);
-	flags->plan.network = i > 0 ? modes[i] : NULL;
-	flags->plan.allow_network_host = i == 2; /* who says --network=host has said it all */
+	if (read_network_mode(flags, e) < 0)
+		return -1;
 	while ((value = options_next(&flags->options, "allow", &at))) {
 		if (strcmp(value, "network.host") == 0)
 			flags->plan.allow_network_host = true;
@@ -283,6 +302,9 @@ static int read_network(struct build_flags *flags, struct error *e)
 	while ((value = options_next(&flags->options, "add-host", &at)))
 		if (host_value(value, e) < 0 || list_add(&flags->hosts, value, e) < 0)
 			return -1;
+		else if (strstr(value, "host-gateway") && flags->build.network == SANDBOX_NETWORK_PASTA)
+			return error_set(e, ERROR_UNSUPPORTED, "--add-host %s: there is no gateway with "
+			                 "--network=pasta", value);
 	flags->build.add_host = flags->hosts.item;
 	flags->build.add_host_count = flags->hosts.count;
 	return 0;

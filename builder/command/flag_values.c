@@ -117,8 +117,7 @@ int host_value(const char *text, struct error *e)
 	if (name == 0 || !text[name] || !*from)
 		return error_set(e, ERROR_INPUT, "bad format for add-host: \"%s\"", text);
 	if (strcmp(from, "host-gateway") == 0)
-		return error_set(e, ERROR_UNSUPPORTED, "--add-host %s: there is no gateway here: a "
-		                 "RUN shares the network of this machine", text);
+		return 0;
 	size = strlen(from);
 	if (*from == '[' && from[size - 1] == ']') {
 		from++;

@@ -19,7 +19,7 @@ int size_value(const char *text, int64_t *size, struct error *e);
 /* "nofile=1024:2048"; -1 is unlimited. */
 int ulimit_value(const char *text, struct build_ulimit *limit, struct error *e);
 
-/* "name:ip", "name=ip", "name=[ip]": checked, not changed. */
+/* "name:ip", "name=ip", "name=[ip]", "name:host-gateway": checked, not changed. */
 int host_value(const char *text, struct error *e);
 
 /* "id=X[,src=FILE|env=NAME][,type=file|env]". SECRET needs secret_release in every case. */

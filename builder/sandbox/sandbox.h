@@ -40,6 +40,7 @@ enum { SANDBOX_FORM = 9 };
 enum sandbox_network {
 	SANDBOX_NETWORK_HOST, /* the network cairn itself has */
 	SANDBOX_NETWORK_NONE, /* a loopback interface of its own and nothing else */
+	SANDBOX_NETWORK_PASTA, SANDBOX_NETWORK_SLIRP4NETNS, /* through that program: network.h */
 };
 
 enum sandbox_mount_kind {
@@ -115,6 +116,7 @@ struct sandbox_run {
 	const char *hosts;         /* contents of /etc/hosts, */
 	const char *resolv_conf;   /* and of /etc/resolv.conf; NULL leaves the image's file */
 	enum sandbox_network network;
+	bool reach_host;           /* through the gateway of SANDBOX_NETWORK_SLIRP4NETNS, 10.0.2.2 */
 	uint64_t shm_size;         /* of /dev/shm; 0 is 64 MiB */
 	bool insecure;             /* RUN --security=insecure: every capability, no filter, no masks */
 
@@ -166,6 +168,12 @@ int sandbox_way_parse(const char *text, enum sandbox_way *way, struct error *e);
  * are character devices 0:0, or, where the kernel refuses those, empty files with the
  * attribute "whiteout" of that prefix. Lower trees must be in the same form. */
 const char *sandbox_xattrs(void);
+
+/* The name server that a run with such a network sees; NULL: those of this machine. */
+const char *sandbox_network_server(enum sandbox_network kind);
+
+/* Is there what it needs? ERROR_NOT_FOUND and E, which says what is missing. */
+int sandbox_network_check(enum sandbox_network kind, struct error *e);
 
 /* Become root of a user namespace where that opens a better way: an ordinary user, with all of the
  * user's subordinate ids when newuidmap and newgidmap are there, else with its own id as 0 and no

@@ -10,6 +10,7 @@
 #include "builder/inside/protocol.h"
 #include "builder/sandbox/copied_root.h"
 #include "builder/sandbox/copied_tree.h"
+#include "builder/sandbox/network.h"
 #include "builder/sandbox/request.h"
 #include "builder/sandbox/sandbox_parts.h"
 #include "builder/sandbox/stand_in.h"
@@ -48,7 +49,7 @@ static int choose_namespaces(const struct sandbox *s, const struct sandbox_run *
 
 	if (world->flags & REQUEST_CHROOT)
 		return 0;
-	if (r->network == SANDBOX_NETWORK_NONE) {
+	if (r->network != SANDBOX_NETWORK_HOST) {
 		world->flags |= REQUEST_OWN_NETWORK;
 		namespaces |= CLONE_NEWNET;
 	}
@@ -84,6 +85,7 @@ static int run_once(struct sandbox *s, const struct sandbox_run *r,
 	int namespaces = choose_namespaces(s, r, &world), status;
 	auto_free void *bytes = NULL;
 	struct watch w = { .run = r };
+	struct network network = { -1 };
 	struct cgroup group;
 	size_t size;
 
@@ -105,8 +107,12 @@ static int run_once(struct sandbox *s, const struct sandbox_run *r,
 	agents_init(&w.agents);
 	if (stand_ins)
 		stand_ins_listen(stand_ins, &w.agents);
+	status = r->network < SANDBOX_NETWORK_PASTA
+	                 ? 0
+	                 : network_begin(&network, r->network, r->reach_host, w.process.pid, e);
 	w.started_ms = sandbox_now_ms();
-	status = send_request(&w.process, bytes, size, e);
+	if (status == 0)
+		status = send_request(&w.process, bytes, size, e);
 	if (status == 0)
 		status = watch_follow(&w, result, e);
 	if (status == 0)
@@ -119,6 +125,7 @@ static int run_once(struct sandbox *s, const struct sandbox_run *r,
 	if (status < 0)
 		spawn_kill(&w.process);
 	spawn_end(&w.process);
+	network_end(&network);
 	if (status == 0 && result->exit_code != 0)
 		result->out_of_memory = cgroup_was_too_small(&group);
 	cgroup_remove(&group);
@@ -194,9 +201,9 @@ int run_in_chroot(struct sandbox *s, const struct sandbox_run *r, struct sandbox
 	struct error lost;
 	int status = -1;
 
-	if (r->network == SANDBOX_NETWORK_NONE || r->insecure)
+	if (r->network != SANDBOX_NETWORK_HOST || r->insecure)
 		return error_set(e, ERROR_UNSUPPORTED, "%s needs a namespace, and there is none to be had here",
-		                 r->insecure ? "--security=insecure" : "--network=none");
+		                 r->insecure ? "--security=insecure" : "a network of its own");
 	root = copied_root_make(r->store, r->lower, r->upper, r->work, e);
 	if (!root)
 		return -1;
