@@ -143,7 +143,6 @@ void root_make(struct inside *in)
 		{ "mode", "0700" }, { "noswap", NULL }, { NULL, NULL } };
 	static const struct option old_memory[] = { { "mode", "0700" }, { NULL, NULL } };
 	const struct request *r = in->r;
-	int work = -1;
 	long target;
 
 	/* What is mounted from here on is seen by nobody else. */
@@ -163,14 +162,10 @@ void root_make(struct inside *in)
 		in->root = (int)must(copy_mount(in->upper, "", false), "bind",
 		                     at(in, r->upper.path));
 	} else {
-		/* Inner overlays want work directories too: each gets its own below this. */
-		int base = open_place(in, &r->work);
+		/* The kernel makes "work" in it; what inner overlays want has other names. */
+		int work = open_place(in, &r->work);
 
-		must(sys(mkdirat, base, "root", 0700), "create", "work/root");
-		work = (int)must(open_beneath(base, "root", O_PATH | O_DIRECTORY, 0,
-		                              RESOLVE_NO_SYMLINKS), "open", "work/root");
 		in->root = root_merge(in, r->lower, in->upper, work);
-		sys(close, base);
 		sys(close, work);
 	}
 	/* Device nodes that a command makes land in its layer, but open nothing. */

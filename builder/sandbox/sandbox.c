@@ -175,7 +175,7 @@ static bool choose_another(struct sandbox *s, enum refusal refusal, int store,
 /* What a refused try has made in the work directory is in the way of the next one. */
 static int clear_work(const struct sandbox_run *r, struct error *e)
 {
-	return path_remove(r->work, "root", e);
+	return path_remove(r->work, "work", e);
 }
 
 static void look_for_memory_kill(struct sandbox *s, struct sandbox_result *result)
