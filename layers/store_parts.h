@@ -1,4 +1,4 @@
-/* What store.c and store_keep.c share; nobody else includes this. */
+/* What store.c, store_find.c and store_keep.c share; nobody else includes this. */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
