@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
+#include "layers/extent.h"
 #include "layers/path.h"
 #include "layers/reserve.h"
 #include "layers/scope.h"
@@ -143,7 +146,7 @@ int blob_put(struct store *s, const void *data, size_t size, struct digest *d, s
 	struct blob_writer *w;
 
 	digest_of(data, size, d);
-	if (blob_has(s, d, (int64_t)size))
+	if (blob_has(s, d, (int64_t)size) && blob_verify(s, d, e) == 0)
 		return 0;
 	w = blob_begin(s, e);
 	if (!w)
@@ -155,44 +158,99 @@ int blob_put(struct store *s, const void *data, size_t size, struct digest *d, s
 	return blob_commit_as(w, d, e) < 0 ? -1 : 0;
 }
 
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* Compare all of FD with D. */
+static int verify(struct store *s, int fd, const struct digest *d, struct error *e)
+{
+	char name[DIGEST_HEX + 1], text[DIGEST_TEXT], why[DIGEST_TEXT + 32];
+	struct digest found;
+	struct error failed;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(e, "stat blob %s", digest_hex(d, name));
+	if (extent_digest(fd, 0, st.st_size, &found, &failed) < 0)
+		return store_set_aside(s, STORE_BLOBS, digest_hex(d, name), failed.text, e);
+	if (digest_equal(d, &found))
+		return 0;
+	snprintf(why, sizeof why, "its bytes are those of %s", digest_format(&found, text));
+	return store_set_aside(s, STORE_BLOBS, digest_hex(d, name), why, e);
+}
+
+int blob_verify(struct store *s, const struct digest *d, struct error *e)
+{
+	char name[DIGEST_HEX + 1];
+	auto_close int fd = store_find(s, STORE_BLOBS, digest_hex(d, name), NULL, e);
+
+	return fd < 0 ? -1 : verify(s, fd, d, e);
+}
+
+/* It has IS bytes and not SIZE: somebody is wrong. */
+static int wrong_size(struct store *s, const struct digest *d, int64_t is, int64_t size,
+                      struct error *e)
+{
+	char name[DIGEST_HEX + 1];
+
+	if (blob_verify(s, d, e) < 0)
+		return -1;
+	return error_set(e, ERROR_CORRUPT, "%s/blobs/sha256/%s is %lld bytes, not %lld", store_path(s),
+	                 digest_hex(d, name), (long long)is, (long long)size);
+}
+
 int blob_open(struct store *s, const struct digest *d, int64_t size, struct error *e)
 {
 	char name[DIGEST_HEX + 1];
-	auto_close int fd = store_find(s, STORE_BLOBS, digest_hex(d, name), O_RDONLY, e);
 	struct stat st;
+	auto_close int fd = store_find(s, STORE_BLOBS, digest_hex(d, name), &st, e);
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) < 0)
-		return error_errno(e, "stat blob %s", name);
-	if (!S_ISREG(st.st_mode) || (size >= 0 && st.st_size != size))
-		return error_set(e, ERROR_CORRUPT, "%s/blobs/sha256/%s is %lld bytes, not %lld",
-		                 store_path(s), name, (long long)st.st_size, (long long)size);
-	return take_fd(&fd);
+	return size < 0 || st.st_size == size ? take_fd(&fd) : wrong_size(s, d, st.st_size, size, e);
 }
 
 bool blob_has(struct store *s, const struct digest *d, int64_t size)
 {
+	char name[DIGEST_HEX + 1];
 	struct error ignored;
-	auto_close int fd = blob_open(s, d, size, &ignored);
+	struct stat st;
 
-	return fd >= 0;
+	if (!store_look(s, STORE_BLOBS, digest_hex(d, name), &st))
+		return false;
+	if (size >= 0 && st.st_size != size)
+		wrong_size(s, d, st.st_size, size, &ignored);
+	return size < 0 || st.st_size == size;
+}
+
+bool blob_is_fresh(struct store *s, const struct digest *d)
+{
+	char name[DIGEST_HEX + 1];
+
+	return store_made(s, STORE_BLOBS, digest_hex(d, name));
+}
+
+int blob_open_verified(struct store *s, const struct digest *d, int64_t size, struct error *e)
+{
+	auto_close int fd = blob_open(s, d, size, e);
+
+	if (fd < 0 || (!blob_is_fresh(s, d) && verify(s, fd, d, e) < 0))
+		return -1;
+	return take_fd(&fd);
 }
 
 char *blob_read(struct store *s, const struct digest *d, size_t limit, size_t *size,
                 struct error *e)
 {
-	auto_close int fd = blob_open(s, d, -1, e);
-	auto_free char *data = NULL;
-	struct digest found;
 	char name[DIGEST_HEX + 1];
 	struct stat st;
+	auto_close int fd = store_find(s, STORE_BLOBS, digest_hex(d, name), &st, e);
+	auto_free char *data = NULL;
+	struct digest found;
 	ssize_t n;
 
 	if (fd < 0)
 		return NULL;
-	digest_hex(d, name);
-	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size > limit) {
+	if ((uint64_t)st.st_size > limit) {
 		error_set(e, ERROR_CORRUPT, "blob %s is larger than %zu bytes", name, limit);
 		return NULL;
 	}
@@ -204,7 +262,7 @@ char *blob_read(struct store *s, const struct digest *d, size_t limit, size_t *s
 	n = pread(fd, data, (size_t)st.st_size, 0);
 	digest_of(data, n < 0 ? 0 : (size_t)n, &found);
 	if (n != st.st_size || !digest_equal(d, &found)) {
-		error_set(e, ERROR_CORRUPT, "blob %s in %s is damaged", name, store_path(s));
+		store_set_aside(s, STORE_BLOBS, name, n < 0 ? strerror(errno) : "its digest is another", e);
 		return NULL;
 	}
 	data[n] = '\0';

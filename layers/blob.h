@@ -49,10 +49,22 @@ void blob_discard(struct blob_writer *w);
 /* Bytes from memory to a blob. */
 int blob_put(struct store *s, const void *data, size_t size, struct digest *d, struct error *e);
 
-/* Open for reading. ERROR_NOT_FOUND when absent, ERROR_CORRUPT when SIZE (unless -1) differs. */
+/* Open for reading. ERROR_NOT_FOUND when absent; with another SIZE (unless -1) ERROR_CORRUPT when its
+ * bytes are those of D, else it is set aside and that is ERROR_DAMAGED. */
 int blob_open(struct store *s, const struct digest *d, int64_t size, struct error *e);
 bool blob_has(struct store *s, const struct digest *d, int64_t size);
 
-/* A whole small blob, digest verified, NUL added; at most LIMIT bytes; the caller frees it. */
+/* The same for what is to leave this machine: all bytes are read and compared with D, unless this
+ * process wrote them a moment ago. */
+int blob_open_verified(struct store *s, const struct digest *d, int64_t size, struct error *e);
+
+/* Did this process write it and not flush since? Then nobody has to look at its bytes again. */
+bool blob_is_fresh(struct store *s, const struct digest *d);
+
+/* Is what is stored under D what it should be? Else it is set aside: ERROR_DAMAGED. */
+int blob_verify(struct store *s, const struct digest *d, struct error *e);
+
+/* A whole small blob, digest verified, NUL added; at most LIMIT bytes; the caller frees it. One that
+ * is damaged is set aside. */
 char *blob_read(struct store *s, const struct digest *d, size_t limit, size_t *size,
                 struct error *e);

@@ -46,12 +46,13 @@ struct job {
 	enum compression kind;
 	int level;
 	uint64_t how;
+	bool verify;
 	size_t bound; /* of one compressed piece */
 
 	pthread_mutex_t cutting; /* guards these: pieces are cut one after the other */
 	int64_t at;
 	uint64_t cut;
-	struct sha256 raw;
+	struct sha256 raw; /* when it is to be verified */
 
 	pthread_mutex_t mutex; /* guards what follows; may be taken while cutting, not the reverse */
 	pthread_cond_t changed;
@@ -130,7 +131,8 @@ static int cut_piece(struct job *job, struct press *p, struct reuse_piece *piece
 	if (read_ahead(job, p, &size, e) < 0)
 		return -1;
 	size = piece_length(p->input, size);
-	sha256_add(&job->raw, p->input, size);
+	if (job->verify)
+		sha256_add(&job->raw, p->input, size);
 	job->at += (int64_t)size;
 	job->cut++;
 	*piece = (struct reuse_piece){ .size = (uint32_t)size };
@@ -384,7 +386,7 @@ static int press_into(struct job *job, unsigned threads, const struct digest *ra
 		return -1;
 	result = threads == 1 || job->size <= PIECE_MIN ? press_here(job, w, e)
 	                                                : press_all(job, threads, w, e);
-	if (result == 0)
+	if (result == 0 && job->verify)
 		result = check_raw(job, raw, e);
 	if (result < 0) {
 		blob_discard(w);
@@ -400,7 +402,7 @@ int compress_blob(struct store *s, int fd, const struct digest *raw, enum compre
                   int level, unsigned threads, struct digest *blob, int64_t *blob_size,
                   struct error *e)
 {
-	struct job job = { .store = s, .fd = fd, .kind = kind, .level = level };
+	struct job job = { .store = s, .fd = fd, .kind = kind, .level = level, .verify = raw };
 	struct stat st;
 	int result;
 

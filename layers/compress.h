@@ -6,8 +6,8 @@
  * most 128 MiB), or plain bytes, and refuses bytes after the end. Archives that ADD unpacks may be
  * bzip2 or xz too; layers are never.
  *
- * libdeflate is included by compress.c only, zlib, libbz2 and liblzma by inflate.c only; libzstd by
- * both. Source: RFC 1952, RFC 8878.
+ * libdeflate is included by compress.c and, for its CRC-32, by checksum.c; zlib, libbz2 and liblzma
+ * by inflate.c only; libzstd by compress.c and inflate.c. Source: RFC 1952, RFC 8878.
  */
 #pragma once
 #include <stdbool.h>
@@ -32,7 +32,7 @@ const char *compression_name(enum compression kind);
 enum compression compression_sniff(const void *bytes, size_t size);
 
 /* Compress FD (from its start) into a blob of S. ERROR_CORRUPT, and no blob, when its bytes are not
- * those of RAW. LEVEL -1 is the default: for gzip no larger than `gzip -6`. THREADS at least 1. */
+ * those of RAW (NULL: nobody asks). LEVEL -1 is the default: for gzip no larger than `gzip -6`. THREADS at least 1. */
 int compress_blob(struct store *s, int fd, const struct digest *raw, enum compression kind,
                   int level, unsigned threads, struct digest *blob, int64_t *blob_size,
                   struct error *e);

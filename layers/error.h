@@ -12,6 +12,7 @@ enum error_kind {
 	ERROR_NOT_FOUND,
 	ERROR_DENIED,      /* credentials or permissions are missing */
 	ERROR_CORRUPT,     /* bytes are not what their digest or format says */
+	ERROR_DAMAGED,     /* the store had it, but not whole: it is removed and can be made again */
 	ERROR_UNSUPPORTED, /* well formed, but not done here */
 	ERROR_NETWORK,     /* the other side did not answer, or not sensibly */
 	ERROR_FAILED,      /* a command of the build ended with a status other than 0 */

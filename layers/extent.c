@@ -9,6 +9,7 @@
 #include "layers/scope.h"
 
 #define BUFFER_SIZE (256 << 10)
+#define HASHED_SIZE (64 << 10)
 
 /* Neither way of the kernel goes with these files. */
 static int copy_through_us(int from, off_t offset, int to, int64_t size, struct error *e)
@@ -54,5 +55,28 @@ int extent_copy(int from, int64_t offset, int to, int64_t size, struct error *e)
 			return error_set(e, ERROR_CORRUPT, "the content is cut short");
 		size -= n;
 	}
+	return 0;
+}
+
+int extent_digest(int fd, int64_t offset, int64_t size, struct digest *d, struct error *e)
+{
+	unsigned char buffer[HASHED_SIZE];
+	struct sha256 hash;
+
+	sha256_begin(&hash);
+	while (size > 0) {
+		ssize_t n = pread(fd, buffer, size < HASHED_SIZE ? (size_t)size : HASHED_SIZE, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(e, "read");
+		if (n == 0)
+			return error_set(e, ERROR_CORRUPT, "the content is cut short");
+		sha256_add(&hash, buffer, (size_t)n);
+		offset += n;
+		size -= n;
+	}
+	sha256_end(&hash, d);
 	return 0;
 }

@@ -104,7 +104,8 @@ int image_name_set(struct store *s, const char *name, const struct image *image,
 		old.name[0] = '\0';
 		result = write_record(s, &old, e);
 		image_name_release(&old);
-	} else if (e->kind != ERROR_NOT_FOUND && e->kind != ERROR_CORRUPT) {
+	} else if (e->kind != ERROR_NOT_FOUND && e->kind != ERROR_CORRUPT &&
+	           e->kind != ERROR_DAMAGED) {
 		return -1;
 	}
 	return result < 0 ? -1 : write_record(s, &new, e);

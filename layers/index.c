@@ -504,5 +504,5 @@ int layer_index(struct store *s, const struct layer *layer, struct error *e)
 
 	if (fd < 0)
 		return error_context(e, "layer %s", digest_format(&layer->blob, text));
-	return index_bytes(s, layer, fetch_blob, &fd, NULL, e);
+	return index_bytes(s, layer, fetch_blob, &fd, NULL, e) < 0 ? layer_blame(s, layer, e) : 0;
 }

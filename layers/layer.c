@@ -269,3 +269,21 @@ bool layer_is_whole(struct store *s, const struct layer *layer)
 	return blob_has(s, &layer->blob, layer->blob_size) && table_exists(s, &layer->diff_id) &&
 	       packed_is_proven(s, layer);
 }
+
+int layer_blame(struct store *s, const struct layer *layer, struct error *e)
+{
+	struct error found;
+	struct table *table;
+
+	if (e->kind != ERROR_CORRUPT)
+		return -1;
+	if (blob_verify(s, &layer->blob, &found) < 0 && found.kind == ERROR_DAMAGED) {
+		*e = found;
+		return -1;
+	}
+	table = table_open(s, &layer->diff_id, &found);
+	if (!table && found.kind == ERROR_DAMAGED)
+		*e = found;
+	table_close(table);
+	return -1;
+}

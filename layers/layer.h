@@ -57,13 +57,18 @@ int layer_add(struct layer_writer *w, const struct entry *entry, const struct co
 int layer_finish(struct layer_writer *w, struct layer *layer, struct error *e);
 void layer_abandon(struct layer_writer *w);
 
+/* Reading LAYER has failed with E. When E is ERROR_CORRUPT, find out whose fault that is: a blob or
+ * table that is damaged is set aside, and E says so (ERROR_DAMAGED); else it stays. Returns -1. */
+int layer_blame(struct store *s, const struct layer *layer, struct error *e);
+
 /* Is the layer here: its blob with the right size, its table, and the proof that they are of the
  * same tar? */
 bool layer_is_whole(struct store *s, const struct layer *layer);
 
 /* Read LAYER's blob to the end, verify it against blob digest and diff_id over every byte, and
- * write its table and the proof. Neither is kept of a layer that fails (ERROR_CORRUPT); the blob
- * stays until it is collected, for another image may be right about it. Names,
+ * write its table and the proof. Neither is kept of a layer that fails (ERROR_CORRUPT, or
+ * ERROR_DAMAGED as from layer_blame); the blob stays until it is collected, for another image may be
+ * right about it. Names,
  * link targets, types, numbers and sizes are checked as hazards B ask. */
 int layer_index(struct store *s, const struct layer *layer, struct error *e);
 

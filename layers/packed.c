@@ -68,7 +68,7 @@ static int expand(struct store *s, const struct layer *layer, struct layer *out,
 	ssize_t n;
 
 	if (tar < 0)
-		return -1;
+		return layer_blame(s, layer, e);
 	w = buffer ? blob_begin(s, e) : NULL;
 	if (!w)
 		return buffer ? -1 : error_memory(e);
@@ -81,7 +81,7 @@ static int expand(struct store *s, const struct layer *layer, struct layer *out,
 	}
 	out->blob = layer->diff_id;
 	out->blob_size = blob_commit(w, &layer->diff_id, NULL, e);
-	return out->blob_size < 0 ? -1 : 0;
+	return out->blob_size < 0 ? layer_blame(s, layer, e) : 0;
 }
 
 int packed_layer(struct store *s, const struct layer *layer, const struct packing *how,
@@ -100,9 +100,10 @@ int packed_layer(struct store *s, const struct layer *layer, const struct packin
 	if (recall(s, name, out))
 		return 0;
 	tar = layer_open_tar(s, layer, e);
-	if (tar < 0 || compress_blob(s, tar, &layer->diff_id, how->kind, how->level, how->threads,
-	                             &out->blob, &out->blob_size, e) < 0)
-		return -1;
+	if (tar < 0 || compress_blob(s, tar, blob_is_fresh(s, &layer->blob) ? NULL : &layer->diff_id,
+	                             how->kind, how->level, how->threads, &out->blob,
+	                             &out->blob_size, e) < 0)
+		return layer_blame(s, layer, e);
 	return remember(s, name, out, e);
 }
 

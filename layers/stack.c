@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/blob.h"
+#include "layers/extent.h"
 #include "layers/graft.h"
 #include "layers/scope.h"
 #include "layers/stack_parts.h"
@@ -138,24 +140,27 @@ static bool is_whole(struct stack *st, const struct layer *layer)
 	return st->shelf ? shelf_has_whole(st->shelf, layer) : layer_is_whole(st->store, layer);
 }
 
+static struct table *look_for_table(struct stack *st, const struct layer *layer, struct error *e)
+{
+	return st->shelf ? shelf_table(st->shelf, &layer->diff_id, e)
+	                 : table_open(st->store, &layer->diff_id, e);
+}
+
 /* Called with OPENING held. */
 static int open_table(struct stack *st, size_t i, struct error *e)
 {
 	const struct layer *layer = &st->layers[i];
-	struct error ignored;
 
-	if (st->tables[i])
+	if (st->tables[i] || (st->tables[i] = look_for_table(st, layer, e)))
 		return 0;
-	if (st->shelf && (st->tables[i] = shelf_table(st->shelf, &layer->diff_id, &ignored)))
-		return 0;
-	if (!table_exists(st->store, &layer->diff_id)) {
-		if (st->fetch && !is_whole(st, layer) && st->fetch(st->context, layer, e) < 0)
-			return -1;
-		if (!table_exists(st->store, &layer->diff_id) && layer_index(st->store, layer, e) < 0)
-			return -1;
-	}
-	st->tables[i] = st->shelf ? shelf_table(st->shelf, &layer->diff_id, e)
-	                          : table_open(st->store, &layer->diff_id, e);
+	/* One that was damaged is not there any more. */
+	if (e->kind != ERROR_NOT_FOUND && e->kind != ERROR_DAMAGED)
+		return -1;
+	if (st->fetch && !is_whole(st, layer) && st->fetch(st->context, layer, e) < 0)
+		return -1;
+	if (!table_exists(st->store, &layer->diff_id) && layer_index(st->store, layer, e) < 0)
+		return -1;
+	st->tables[i] = look_for_table(st, layer, e);
 	return st->tables[i] ? 0 : -1;
 }
 
@@ -567,25 +572,40 @@ static int expand(struct stack *st, int tar, const struct entry *entry, struct e
 	return fd;
 }
 
+/* Are the bytes of FOUND at CONTENT those that its table speaks of? */
+static int check_content(const struct found *found, const struct content *content, struct error *e)
+{
+	struct digest is;
+
+	if (extent_digest(content->fd, content->offset, found->entry.size, &is, e) < 0)
+		return error_context(e, "/%s", found->entry.path);
+	return digest_equal(&is, &found->entry.digest)
+	               ? 0
+	               : error_set(e, ERROR_CORRUPT, "/%s is damaged in its layer", found->entry.path);
+}
+
 int stack_content(struct stack *st, const struct found *found, struct content *content,
                   struct error *e)
 {
+	const struct layer *layer = &st->layers[found->layer];
 	int *tar = &st->tars[found->layer];
 
 	pthread_mutex_lock(&st->opening);
 	/* A table may be here without its blob: after a prune, or pulled by another tag. */
-	if (*tar < 0 && st->fetch && !is_whole(st, &st->layers[found->layer]) &&
-	    st->fetch(st->context, &st->layers[found->layer], e) < 0) {
+	if (*tar < 0 && st->fetch && !is_whole(st, layer) && st->fetch(st->context, layer, e) < 0) {
 		pthread_mutex_unlock(&st->opening);
 		return -1;
 	}
 	if (*tar < 0)
-		*tar = layer_open_tar(st->store, &st->layers[found->layer], e);
+		*tar = layer_open_tar(st->store, layer, e);
 	*content = (struct content){ .fd = *tar, .offset = found->entry.offset };
 	if (*tar >= 0 && content->offset < 0)
 		*content = (struct content){ .fd = expand(st, *tar, &found->entry, e) };
 	pthread_mutex_unlock(&st->opening);
-	return content->fd < 0 ? -1 : 0;
+	if (content->fd >= 0 &&
+	    (blob_is_fresh(st->store, &layer->blob) || check_content(found, content, e) == 0))
+		return 0;
+	return layer_blame(st->store, layer, e);
 }
 
 char *stack_read(struct stack *st, const char *path, size_t limit, size_t *size, struct error *e)

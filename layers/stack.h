@@ -67,7 +67,8 @@ int stack_walk(struct stack *st, const char *dir, bool deep,
                int (*visit)(void *context, const struct found *found, struct error *e),
                void *context, struct error *e);
 
-/* Where a file's bytes are. CONTENT->fd is lent by the stack. */
+/* Where a file's bytes are. CONTENT->fd is lent by the stack. They have been compared with the digest
+ * in the table, unless this process made the layer (ERROR_DAMAGED as from layer_blame). */
 int stack_content(struct stack *st, const struct found *found, struct content *content,
                   struct error *e);
 

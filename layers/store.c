@@ -81,7 +81,8 @@ static void sweep(struct store *s)
 	for (struct dirent *entry; (entry = readdir(stream));) {
 		if (entry->d_name[0] == '.' || strcmp(entry->d_name, s->boot_id) == 0)
 			continue;
-		auto_close int fd = openat(s->tmp, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		auto_close int fd = openat(s->tmp, entry->d_name,
+		                             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
 			path_remove(s->tmp, entry->d_name, &ignored);
@@ -217,11 +218,24 @@ int store_boot_room(struct store *s, enum store_room room, bool make, struct err
 	return s->boot[room];
 }
 
-int store_remember(struct store *s, enum store_room room, const char *name, struct error *e)
+/* Called with the mutex held. */
+static struct unsynced *find_unsynced(struct store *s, enum store_room room, const char *name)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (s->unsynced[i].room == room && strcmp(s->unsynced[i].name, name) == 0)
-			return 0;
+			return &s->unsynced[i];
+	return NULL;
+}
+
+int store_remember(struct store *s, enum store_room room, const char *name, bool made,
+                   struct error *e)
+{
+	struct unsynced *u = find_unsynced(s, room, name);
+
+	if (u) {
+		u->made |= made;
+		return 0;
+	}
 	if (s->count == s->capacity) {
 		size_t capacity = s->capacity ? 2 * s->capacity : 32;
 		struct unsynced *grown = reallocarray(s->unsynced, capacity, sizeof *grown);
@@ -231,9 +245,29 @@ int store_remember(struct store *s, enum store_room room, const char *name, stru
 		s->unsynced = grown;
 		s->capacity = capacity;
 	}
-	s->unsynced[s->count].room = room;
-	snprintf(s->unsynced[s->count++].name, STORE_NAME, "%s", name);
+	u = &s->unsynced[s->count++];
+	u->room = room;
+	u->made = made;
+	snprintf(u->name, STORE_NAME, "%s", name);
 	return 0;
+}
+
+bool store_made(struct store *s, enum store_room room, const char *name)
+{
+	const struct unsynced *u;
+	bool made;
+
+	pthread_mutex_lock(&s->mutex);
+	u = find_unsynced(s, room, name);
+	made = u && u->made;
+	pthread_mutex_unlock(&s->mutex);
+	return made;
+}
+
+void store_on_damage(struct store *s, store_notice *notice, void *context)
+{
+	s->notice = notice;
+	s->notice_context = context;
 }
 
 /* Called with the mutex held: this process's own folder, locked for as long as it lives. */
@@ -347,12 +381,19 @@ int store_lock(struct store *s, const struct digest *key, bool wait, struct erro
 {
 	char name[DIGEST_HEX + 1];
 	struct stat held, named;
+	bool mended = false;
 
 	digest_hex(key, name);
 	for (;;) {
 		int fd = openat(s->final[STORE_LOCKS], name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 		                0600);
 
+		if (fd < 0 && (errno == EISDIR || errno == ELOOP || errno == ENXIO) && !mended) {
+			mended = true;
+			if (path_remove(s->final[STORE_LOCKS], name, e) < 0)
+				return error_context(e, "%s/locks", s->path);
+			continue;
+		}
 		if (fd < 0)
 			return error_errno(e, "lock %s/locks/%s", s->path, name);
 		if (flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {

@@ -16,7 +16,8 @@
  *     users              locked by every process that has the store open
  *     tmp/               files under way, and what is not synced yet
  *
- * A file is absent or complete. New files are written in tmp/PID.N (removed by the next process
+ * A file is absent or complete, and what turns out not to be what was kept (disks rot, people edit) is
+ * removed and so absent: whoever needs it makes it again, as if it had never been. New files are written in tmp/PID.N (removed by the next process
  * when their owner died), then kept: moved to tmp/BOOT/, a store of the same shape that is trusted
  * until this boot ends, because the page cache tells every process the truth as long as the machine
  * is up. store_flush syncs once and then moves them to their final names. So a final name means:
@@ -27,6 +28,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "layers/digest.h"
 #include "layers/error.h"
@@ -60,11 +62,30 @@ void store_close(struct store *s);
 /* The store's absolute path, for messages. */
 const char *store_path(const struct store *s);
 
-/* Open NAME in ROOM (its final or its unsynced form) with open(2) FLAGS, read only.
- * ERROR_NOT_FOUND when absent. What is used stays: an unsynced file that this process did not
+/* Open NAME in ROOM (its final or its unsynced form) for reading: a file, or a folder where the room
+ * holds folders. *ST, which may be NULL, is its status. ERROR_NOT_FOUND when absent, ERROR_DAMAGED
+ * when something else stood there. What is used stays: an unsynced file that this process did not
  * make is flushed together with its own. */
-int store_find(struct store *s, enum store_room room, const char *name, int flags, struct error *e);
+int store_find(struct store *s, enum store_room room, const char *name, struct stat *st,
+               struct error *e);
+
+/* The same without opening it. */
+bool store_look(struct store *s, enum store_room room, const char *name, struct stat *st);
 bool store_has(struct store *s, enum store_room room, const char *name);
+
+/* Did this process make NAME, and has it not flushed since? Then its bytes are what they should be. */
+bool store_made(struct store *s, enum store_room room, const char *name);
+
+/* NAME in ROOM is not what was kept there, which WHY says: it is removed, so that it can be made
+ * again, and a notice is given. Returns -1 and ERROR_DAMAGED, or how removing it failed. Lookups do
+ * so with what is no file or cannot be read, store_read with what is not whole; never is a link
+ * followed. */
+int store_set_aside(struct store *s, enum store_room room, const char *name, const char *why,
+                    struct error *e);
+
+/* Who is told of it, from any thread. */
+typedef void store_notice(void *context, const char *text);
+void store_on_damage(struct store *s, store_notice *notice, void *context);
 
 /* The file NAME beside the rooms, made when it is not there, open for reading and writing: for what
  * processes share and can do without. */
@@ -92,7 +113,8 @@ void store_discard(struct store_temp *t);
 int store_keep(struct store *s, struct store_temp *t, enum store_room room, const char *name,
                struct error *e);
 
-/* Small things at once: BYTES become NAME in ROOM, and back (NUL added, the caller frees). */
+/* Small things at once: BYTES become NAME in ROOM, and back (NUL added, the caller frees). They are
+ * stored with a checksum; ERROR_DAMAGED when it is wrong. */
 int store_write(struct store *s, enum store_room room, const char *name, const void *bytes,
                 size_t size, struct error *e);
 char *store_read(struct store *s, enum store_room room, const char *name, size_t *size,

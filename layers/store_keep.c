@@ -8,6 +8,18 @@
 #include "layers/path.h"
 #include "layers/store_parts.h"
 
+/* NAME of FROM to TO, where it replaces a file, and whatever should not be there. */
+static int move(int from, const char *name, int to, const char *new_name)
+{
+	struct error ignored;
+
+	if (renameat(from, name, to, new_name) == 0)
+		return 0;
+	if (errno != EISDIR || path_remove(to, new_name, &ignored) < 0)
+		return -1;
+	return renameat(from, name, to, new_name);
+}
+
 /* Called with the mutex held. */
 static int keep_file(struct store *s, struct store_temp *t, enum store_room room, const char *name,
                      struct error *e)
@@ -16,9 +28,9 @@ static int keep_file(struct store *s, struct store_temp *t, enum store_room room
 
 	if (dir < 0)
 		return -1;
-	if (renameat(t->dir, t->name, dir, name) < 0)
+	if (move(t->dir, t->name, dir, name) < 0)
 		return error_errno(e, "keep %s/%s/%s", s->path, store_room_name(room), name);
-	return store_remember(s, room, name, e);
+	return store_remember(s, room, name, true, e);
 }
 
 /* Is there a whole folder with MARK? Marks move from DIR to their final place. */
@@ -61,7 +73,7 @@ static int keep_folder(struct store *s, struct store_temp *t, enum store_room ro
 	if (!is_marked(s, room, dir, mark))
 		result = place_folder(s, t, room, dir, name, mark, e);
 	flock(s->final[room], LOCK_UN);
-	return result < 0 ? -1 : store_remember(s, room, mark, e);
+	return result < 0 ? -1 : store_remember(s, room, mark, true, e);
 }
 
 int store_keep(struct store *s, struct store_temp *t, enum store_room room, const char *name,
@@ -101,7 +113,7 @@ int store_remove(struct store *s, enum store_room room, const char *name, struct
 /* Called with the mutex held, after the data is on the disk. */
 static int publish(struct store *s, const struct unsynced *u, struct error *e)
 {
-	if (renameat(s->boot[u->room], u->name, s->final[u->room], u->name) == 0 || errno == ENOENT)
+	if (move(s->boot[u->room], u->name, s->final[u->room], u->name) == 0 || errno == ENOENT)
 		return 0;
 	return error_errno(e, "keep %s/%s/%s", s->path, store_room_name(u->room), u->name);
 }

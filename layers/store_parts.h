@@ -12,6 +12,7 @@
 
 struct unsynced {
 	enum store_room room;
+	bool made; /* by this process, so that it knows what is in it */
 	char name[STORE_NAME];
 };
 
@@ -21,6 +22,8 @@ struct store {
 	int final[STORE_ROOMS];
 	int boot[STORE_ROOMS]; /* the same rooms below tmp/BOOT, -1 until needed */
 	char boot_id[40];
+	store_notice *notice;  /* may be NULL */
+	void *notice_context;
 
 	pthread_mutex_t mutex; /* guards all below */
 	int own;               /* tmp/PID.N with its lock, -1 until the first temporary file */
@@ -41,4 +44,5 @@ bool store_holds_folders(enum store_room room);
 int store_boot_room(struct store *s, enum store_room room, bool make, struct error *e);
 
 /* NAME in ROOM is to be flushed. Called with the mutex held. */
-int store_remember(struct store *s, enum store_room room, const char *name, struct error *e);
+int store_remember(struct store *s, enum store_room room, const char *name, bool made,
+                   struct error *e);

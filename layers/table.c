@@ -7,19 +7,21 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "layers/checksum.h"
 #include "layers/record.h"
 #include "layers/scope.h"
 
 /* The file: this header, the records, the array of their places, that of entries whose directory
  * has none. */
-#define TABLE_MAGIC "cairn table 2\n\0"
+#define TABLE_MAGIC "cairn table 3\n\0"
 
 struct header {
 	char magic[16];
 	uint64_t count;
 	uint64_t places;          /* where the array of places begins */
 	int64_t tar_size;
-	uint64_t needs_below;
+	uint32_t needs_below;
+	uint32_t checksum;        /* of all of the file, this field being 0 */
 	uint64_t orphans;
 };
 
@@ -205,11 +207,21 @@ void table_set_needs_below(struct table_writer *w)
 	w->needs_below = true;
 }
 
+/* The checksum of the file FD with HEADER. */
+static int add_up(int fd, const struct header *header, uint32_t *sum, struct error *e)
+{
+	struct header blank = *header;
+
+	blank.checksum = 0;
+	*sum = checksum_add(0, &blank, sizeof blank);
+	return checksum_add_file(sum, fd, sizeof blank, e);
+}
+
 int table_commit(struct table_writer *w, const struct digest *diff_id, int64_t tar_size,
                  struct error *e)
 {
-	struct header header = { TABLE_MAGIC, w->count,       w->at,
-		                 tar_size,    w->needs_below, w->orphan_count };
+	struct header header = { TABLE_MAGIC,    w->count, w->at,          tar_size,
+		                 w->needs_below, 0,        w->orphan_count };
 	char name[DIGEST_HEX + 1];
 	int result = 0;
 
@@ -218,6 +230,7 @@ int table_commit(struct table_writer *w, const struct digest *diff_id, int64_t t
 	if (w->orphan_count > 0)
 		fwrite(w->orphans, sizeof *w->orphans, w->orphan_count, w->file);
 	if (fflush(w->file) != 0 || ferror(w->file) ||
+	    add_up(fileno(w->file), &header, &header.checksum, e) < 0 ||
 	    pwrite(fileno(w->file), &header, sizeof header, 0) != sizeof header) {
 		error_errno(e, "write the table in %s/tmp", store_path(w->store));
 		table_discard(w);
@@ -233,31 +246,45 @@ int table_commit(struct table_writer *w, const struct digest *diff_id, int64_t t
 	return result;
 }
 
-/* Everything that is not a record adds up to the size of the file. */
-static bool is_whole(const struct table *t)
+/* Everything that is not a record adds up to the SIZE of the file. */
+static bool is_whole(const struct header *h, size_t size)
 {
-	const struct header *h = t->header;
-
-	return t->size >= sizeof *h && memcmp(h->magic, TABLE_MAGIC, sizeof h->magic) == 0 &&
-	       h->places >= sizeof *h && h->places % 8 == 0 && h->places <= t->size &&
+	return h->places >= sizeof *h && h->places % 8 == 0 && h->places <= size &&
 	       h->count <= SIZE_MAX / 32 && h->orphans <= h->count &&
-	       t->size - h->places == (h->count + h->orphans) * sizeof(uint64_t) && h->tar_size >= 0;
+	       size - h->places == (h->count + h->orphans) * sizeof(uint64_t) && h->tar_size >= 0;
+}
+
+/* What is wrong with the table in FD of SIZE bytes; NULL: nothing is. */
+static const char *find_fault(int fd, size_t size)
+{
+	struct header header;
+	struct error failed;
+	uint32_t sum;
+
+	if (pread(fd, &header, sizeof header, 0) != sizeof header)
+		return "it was cut short";
+	if (memcmp(header.magic, TABLE_MAGIC, sizeof header.magic) != 0)
+		return "it is no table of this version";
+	if (!is_whole(&header, size))
+		return "it was cut short";
+	if (add_up(fd, &header, &sum, &failed) < 0)
+		return "it cannot be read";
+	return sum == header.checksum ? NULL : "its checksum is wrong";
 }
 
 struct table *table_open(struct store *s, const struct digest *diff_id, struct error *e)
 {
 	char name[DIGEST_HEX + 1];
-	auto_close int fd = store_find(s, STORE_TABLES, digest_hex(diff_id, name), O_RDONLY, e);
-	struct table *t;
 	struct stat st;
+	auto_close int fd = store_find(s, STORE_TABLES, digest_hex(diff_id, name), &st, e);
+	const char *fault = fd < 0 ? NULL : find_fault(fd, (size_t)st.st_size);
+	struct table *t;
 	void *bytes;
 
-	if (fd < 0)
+	if (fault)
+		store_set_aside(s, STORE_TABLES, name, fault, e);
+	if (fd < 0 || fault)
 		return NULL;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct header)) {
-		error_set(e, ERROR_CORRUPT, "%s/tables/%s is damaged", store_path(s), name);
-		return NULL;
-	}
 	t = calloc(1, sizeof *t);
 	if (!t) {
 		error_memory(e);
@@ -272,11 +299,6 @@ struct table *table_open(struct store *s, const struct digest *diff_id, struct e
 	t->bytes = bytes;
 	t->size = (size_t)st.st_size;
 	t->header = bytes;
-	if (!is_whole(t)) {
-		error_set(e, ERROR_CORRUPT, "%s/tables/%s is damaged", store_path(s), name);
-		table_close(t);
-		return NULL;
-	}
 	t->places = (const uint64_t *)(t->bytes + t->header->places);
 	t->orphans = t->places + t->header->count;
 	return t;

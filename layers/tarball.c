@@ -93,11 +93,6 @@ void tarball_close(struct tarball *t)
 	free(t);
 }
 
-bool tarball_is_plain(const struct tarball *t)
-{
-	return !t->inflater;
-}
-
 ssize_t tarball_read(struct tarball *t, void *buffer, size_t size, struct error *e)
 {
 	ssize_t n = t->inflater ? take(t, buffer, size, e) : pull(t, buffer, size, e);

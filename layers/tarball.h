@@ -14,6 +14,3 @@ int tarball_seek(struct tarball *t, int64_t offset, struct error *e);
 
 /* Up to SIZE bytes, 0 at the end. */
 ssize_t tarball_read(struct tarball *t, void *buffer, size_t size, struct error *e);
-
-/* Is it stored as it is? Then nobody has checked its bytes since they were written. */
-bool tarball_is_plain(const struct tarball *t);

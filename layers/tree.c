@@ -168,8 +168,10 @@ int tree_make(struct store *s, const struct layer *layer, struct stack *stack, s
 	/* A tree without a context needs no look at the table. */
 	name_tree(&layer->diff_id, NULL, rules, name);
 	if (!store_has(s, STORE_TREES, name) &&
-	    make_named(s, layer, stack, below, rules, name, e) < 0)
+	    make_named(s, layer, stack, below, rules, name, e) < 0) {
+		layer_blame(s, layer, e);
 		return error_context(e, "layer %s", digest_format(&layer->diff_id, text));
+	}
 	snprintf(path, TREE_PATH, "trees/%s", name);
 	return 0;
 }

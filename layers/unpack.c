@@ -139,7 +139,6 @@ static const char *go_beside(struct unpack *u, const char *path, struct error *e
 struct source {
 	ssize_t (*read)(void *context, void *buffer, size_t size, struct error *e);
 	void *context;
-	bool check; /* compare with the entry's digest */
 };
 
 static int copy_content(struct unpack *u, int fd, const struct entry *entry,
@@ -158,8 +157,7 @@ static int copy_content(struct unpack *u, int fd, const struct entry *entry,
 			return error_context(e, "unpack %s", entry->path);
 		if (n == 0)
 			return error_set(e, ERROR_CORRUPT, "unpack %s: the layer is cut short", entry->path);
-		if (from->check)
-			sha256_add(&hash, u->buffer, (size_t)n);
+		sha256_add(&hash, u->buffer, (size_t)n);
 		if (reserve_write(&u->reserve, fd, u->buffer, (size_t)n, e) < 0)
 			return error_context(e, "unpack %s", entry->path);
 		left -= n;
@@ -167,7 +165,7 @@ static int copy_content(struct unpack *u, int fd, const struct entry *entry,
 	if (entry->size > 0 && reserve_end(fd, e) < 0)
 		return error_context(e, "unpack %s", entry->path);
 	sha256_end(&hash, &found);
-	if (from->check && !digest_equal(&found, &entry->digest))
+	if (!digest_equal(&found, &entry->digest))
 		return error_set(e, ERROR_CORRUPT, "unpack %s: the layer is damaged", entry->path);
 	return 0;
 }
@@ -210,7 +208,7 @@ static int make_sparse(struct unpack *u, const struct entry *entry, struct tarba
                        struct error *e)
 {
 	struct archive *a = archive_begin(read_tarball, tar, e);
-	struct source from = { read_archive, a, tarball_is_plain(tar) };
+	struct source from = { read_archive, a };
 	struct entry again;
 	int result;
 
@@ -242,7 +240,7 @@ static int by_place(const void *a, const void *b, void *table)
 
 static int make_files(struct unpack *u, struct tarball *tar, struct error *e)
 {
-	struct source from = { read_tarball, tar, tarball_is_plain(tar) };
+	struct source from = { read_tarball, tar };
 	size_t count = table_count(u->table), files = 0;
 	auto_free uint32_t *file = calloc(count + 1, sizeof *file);
 	struct entry entry;
@@ -421,7 +419,7 @@ static int copy_up(struct unpack *u, const struct entry *entry, struct error *e)
 		return error_context(e, "unpack %s", entry->path);
 	copy = found.entry;
 	copy.path = entry->path;
-	struct source from = { read_content, &content, true };
+	struct source from = { read_content, &content };
 
 	return make_file(u, &copy, &from, e);
 }

@@ -94,7 +94,8 @@ static int find_image(struct known_base *k, const char *name, struct error *e)
 	if (result == 0)
 		result = image_get(s, &found.manifest, &k->image, e);
 	image_name_release(&found);
-	if (result < 0 && e->kind != ERROR_NOT_FOUND)
+	/* What is not whole is made again, or a registry has it. */
+	if (result < 0 && e->kind != ERROR_NOT_FOUND && e->kind != ERROR_DAMAGED)
 		return -1;
 	if (result == 0 && serves(&k->image, &k->platform)) {
 		k->base.name = strdup(name);

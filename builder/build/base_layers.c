@@ -68,8 +68,12 @@ static int fetch_one(struct crew *c, size_t i, struct error *e)
 		return -1;
 	if (layer_is_whole(s, layer))
 		return 0;
-	if (blob_has(s, &layer->blob, layer->blob_size))
-		return layer_index(s, layer, e);
+	if (blob_has(s, &layer->blob, layer->blob_size)) {
+		int result = layer_index(s, layer, e);
+
+		if (result == 0 || e->kind != ERROR_DAMAGED)
+			return result;
+	}
 	return download(c, layer, e);
 }
 
@@ -159,7 +163,7 @@ int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e)
 	struct known_base *owner = owner_of(bases, layer, &index);
 
 	if (!owner)
-		return error_set(e, ERROR_CORRUPT, "layer %s has gone from the store",
+		return error_set(e, ERROR_DAMAGED, "layer %s has gone from the store",
 		                 digest_format(&layer->diff_id, text));
 	return bases_fetch(&owner->base, index, NULL, e);
 }

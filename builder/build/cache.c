@@ -163,7 +163,7 @@ int cache_find(struct store *s, const struct digest *key, struct record *r, stru
 	int result;
 
 	if (!json)
-		return e->kind == ERROR_NOT_FOUND || e->kind == ERROR_CORRUPT || e->kind == ERROR_INPUT
+		return e->kind == ERROR_NOT_FOUND || e->kind == ERROR_DAMAGED || e->kind == ERROR_INPUT
 		               ? 0 : -1;
 	result = unpack_record(json, r, e);
 	json_decref(json);

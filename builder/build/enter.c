@@ -68,7 +68,7 @@ static int open_cache(struct stay *s, const struct kept_mount *m, int *lock, str
 		return -1;
 	if (m->locked && (*lock = store_lock(store, &name, true, e)) < 0)
 		return -1;
-	folder = store_find(store, STORE_MOUNTS, m->cache, O_RDONLY | O_DIRECTORY, e);
+	folder = store_find(store, STORE_MOUNTS, m->cache, NULL, e);
 	if (folder < 0)
 		return -1;
 	return path_open(folder, m->below ? m->below : "/", O_RDONLY | O_DIRECTORY, 0, e);

@@ -355,7 +355,7 @@ char *kept_text(struct store *s, const char *id, struct error *e)
 		error_set(e, ERROR_NOT_FOUND, "no failed step is kept as %s", id);
 		return NULL;
 	}
-	dir = store_find(s, STORE_FAILED, id, O_RDONLY | O_DIRECTORY, e);
+	dir = store_find(s, STORE_FAILED, id, NULL, e);
 	if (dir < 0) {
 		if (e->kind == ERROR_NOT_FOUND)
 			error_set(e, ERROR_NOT_FOUND, "no failed step is kept as %s", id);

@@ -228,12 +228,12 @@ static int find_cache(struct building *b, const struct run_mount *rm, struct mou
 			return -1;
 	}
 	digest_hex(&digest, name);
-	fd = store_find(b->store, STORE_MOUNTS, name, O_RDONLY | O_DIRECTORY, e);
-	if (fd >= 0 || e->kind != ERROR_NOT_FOUND)
+	fd = store_find(b->store, STORE_MOUNTS, name, NULL, e);
+	if (fd >= 0 || (e->kind != ERROR_NOT_FOUND && e->kind != ERROR_DAMAGED))
 		return fd;
 	if (make_cache(b, rm, m, name, e) < 0)
 		return -1;
-	return store_find(b->store, STORE_MOUNTS, name, O_RDONLY | O_DIRECTORY, e);
+	return store_find(b->store, STORE_MOUNTS, name, NULL, e);
 }
 
 static int open_cache(struct building *b, const struct run_mount *rm, struct mounting *m,

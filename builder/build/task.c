@@ -136,7 +136,7 @@ static int fetch(void *context, const struct layer *layer, struct error *e)
 				return b->options->fetch(base, k, is_run_on(b->plan, base) ? &b->trees : NULL,
 				                         e);
 	}
-	return error_set(e, ERROR_CORRUPT, "a layer of this build has gone from the store");
+	return error_set(e, ERROR_DAMAGED, "a layer of this build has gone from the store");
 }
 
 struct stack *stack_below(struct building *b, size_t stage, size_t number, struct error *e)

@@ -7,15 +7,18 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "layers/checksum.h"
 #include "layers/scope.h"
 
-#define MAGIC "cairnix1"
+#define MAGIC "cairnix2"
 
 struct header {
 	char magic[8];
 	uint64_t names_size;
 	uint32_t count;
 	uint32_t entry_size;
+	uint32_t checksum;    /* of all behind the header */
+	uint32_t unused;
 };
 
 struct context_index {
@@ -36,26 +39,31 @@ static bool is_sound(const struct header *h, size_t size)
 	    sizeof *h + (uint64_t)h->count * h->entry_size + h->names_size != size)
 		return false;
 	names = (const char *)h + (size - h->names_size);
-	return names[h->names_size - 1] == '\0';
+	return names[h->names_size - 1] == '\0' &&
+	       checksum_add(0, h + 1, size - sizeof *h) == h->checksum;
 }
 
 struct context_index *index_open(struct store *s, const char *name)
 {
 	struct error ignored;
-	auto_close int fd = store_find(s, STORE_CONTEXTS, name, O_RDONLY, &ignored);
-	struct context_index *x = NULL;
 	struct stat st;
+	auto_close int fd = store_find(s, STORE_CONTEXTS, name, &st, &ignored);
+	struct context_index *x = NULL;
 	void *map;
+	bool sound;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof(struct header))
+	if (fd < 0)
 		return NULL;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (map == MAP_FAILED)
-		return NULL;
-	if (is_sound(map, (size_t)st.st_size))
+	map = st.st_size ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0)
+	                 : MAP_FAILED;
+	sound = map != MAP_FAILED && is_sound(map, (size_t)st.st_size);
+	if (sound)
 		x = calloc(1, sizeof *x);
+	else
+		store_set_aside(s, STORE_CONTEXTS, name, "its checksum is wrong", &ignored);
 	if (!x) {
-		munmap(map, (size_t)st.st_size);
+		if (map != MAP_FAILED)
+			munmap(map, (size_t)st.st_size);
 		return NULL;
 	}
 	x->header = map;
@@ -107,7 +115,7 @@ struct index_writer {
 	FILE *file;
 	char *names;
 	size_t names_size, names_capacity;
-	uint32_t count, next_first;
+	uint32_t count, next_first, checksum;
 };
 
 struct index_writer *index_begin(struct store *s, struct error *e)
@@ -168,6 +176,7 @@ int index_add(struct index_writer *w, const char *name, struct index_entry *entr
 		w->next_first += entry->count;
 	}
 	w->count++;
+	w->checksum = checksum_add(w->checksum, entry, sizeof *entry);
 	if (fwrite(entry, sizeof *entry, 1, w->file) != 1)
 		return error_errno(e, "write the index of a context");
 	return add_name(w, name, e);
@@ -179,6 +188,7 @@ static int write_rest(struct index_writer *w, struct error *e)
 		.count = w->count,
 		.entry_size = sizeof(struct index_entry),
 		.names_size = w->names_size,
+		.checksum = checksum_add(w->checksum, w->names, w->names_size),
 	};
 
 	memcpy(h.magic, MAGIC, sizeof h.magic);

@@ -1,6 +1,5 @@
 #include "builder/image/collect.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -212,18 +211,17 @@ static int sweep_room(struct collection *c, enum store_room room, struct error *
 	if (list_room(c, room, e) < 0)
 		return -1;
 	for (size_t i = 0; i < c->name_count; i++) {
-		struct error gone;
 		struct digest d;
 		struct stat st;
+		bool whole;
 
 		if (!parse_name(c->name[i], &d))
 			continue;
-		auto_close int fd = store_find(c->store, room, c->name[i], O_PATH, &gone);
-
 		/* A tree that is not whole is nobody's. */
-		if (fd >= 0 && is_marked(&c->marks, &d))
+		whole = store_look(c->store, room, c->name[i], &st);
+		if (whole && is_marked(&c->marks, &d))
 			continue;
-		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		if (whole && S_ISREG(st.st_mode))
 			c->freed += st.st_size;
 		if (store_remove(c->store, room, c->name[i], e) < 0)
 			return -1;

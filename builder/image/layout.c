@@ -238,7 +238,7 @@ static int write_part(struct layout *l, struct tar_file *t, const struct part *p
 	auto_close int fd = -1;
 
 	if (!part->bytes) {
-		fd = content.fd = blob_open(l->store, &part->blob, part->size, e);
+		fd = content.fd = blob_open_verified(l->store, &part->blob, part->size, e);
 		if (fd < 0)
 			return -1;
 	}
@@ -293,7 +293,7 @@ static int place_blob(struct layout *l, int blobs, const struct part *part, stru
 		return 0;
 	if (part->bytes)
 		return path_write(blobs, hex, part->bytes, (size_t)part->size, 0644, e);
-	from = blob_open(l->store, &part->blob, part->size, e);
+	from = blob_open_verified(l->store, &part->blob, part->size, e);
 	if (from < 0)
 		return -1;
 	snprintf(aside, sizeof aside, ".%s.new", hex);

@@ -145,6 +145,97 @@ static void what_a_dead_process_left_is_swept(void **state)
 	close(tube[1]);
 }
 
+static void note_damage(void *context, const char *text)
+{
+	snprintf(context, 300, "%s", text);
+}
+
+/* The path of NAME in the store, in static memory. */
+static const char *path_of(struct fixture *f, const char *name)
+{
+	static char path[300];
+
+	snprintf(path, sizeof path, "%s/%s", store_path(f->store), name);
+	return path;
+}
+
+static void a_record_that_was_changed_or_cut_is_absent(void **state)
+{
+	static const char *const damages[] = { "", "1", "2\nCRC-32 83dcefb7", "1\nCRC-32 83dcefb" };
+	struct fixture *f = *state;
+	char notice[300];
+
+	store_on_damage(f->store, note_damage, notice);
+	for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+		auto_free char *text = NULL;
+		int fd;
+
+		assert_ok(f, store_write(f->store, STORE_STEPS, "a", "1", 1, &f->error));
+		assert_ok(f, store_flush(f->store, &f->error));
+		text = store_read(f->store, STORE_STEPS, "a", NULL, &f->error);
+		assert_string_equal(text, "1");
+		notice[0] = '\0';
+		fd = open(path_of(f, "steps/a"), O_WRONLY | O_TRUNC);
+		assert_int_equal(write(fd, damages[i], strlen(damages[i])), strlen(damages[i]));
+		close(fd);
+		assert_null(store_read(f->store, STORE_STEPS, "a", NULL, &f->error));
+		assert_int_equal(f->error.kind, ERROR_DAMAGED);
+		assert_non_null(strstr(notice, "steps/a was damaged"));
+		assert_false(is_in_store(f, "steps/a"));
+	}
+}
+
+static void what_is_no_file_is_removed_and_not_followed(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+
+	for (int kind = 0; kind < 4; kind++) {
+		assert_int_equal(mkdirat(f->dir, "victim", 0700), kind ? -1 : 0);
+		if (kind == 0)
+			assert_int_equal(mkdir(path_of(f, "steps/a"), 0700), 0);
+		else if (kind == 1)
+			assert_int_equal(mkfifo(path_of(f, "steps/a"), 0600), 0);
+		else
+			assert_int_equal(symlink(kind == 2 ? "../../work/victim" : "a",
+			                         path_of(f, "steps/a")), 0);
+		assert_null(store_read(f->store, STORE_STEPS, "a", NULL, &f->error));
+		assert_int_equal(f->error.kind, ERROR_DAMAGED);
+		assert_false(is_in_store(f, "steps/a"));
+	}
+	assert_int_equal(fstatat(f->dir, "victim", &st, 0), 0);
+	assert_ok(f, path_remove(f->dir, "victim", &f->error));
+}
+
+static void a_tree_that_became_a_file_is_none(void **state)
+{
+	struct fixture *f = *state;
+
+	keep_folder(f, "t", "first");
+	assert_ok(f, store_flush(f->store, &f->error));
+	assert_int_equal(rmdir(path_of(f, "trees/t/first")), 0);
+	assert_int_equal(rmdir(path_of(f, "trees/t")), 0);
+	close(open(path_of(f, "trees/t"), O_WRONLY | O_CREAT, 0600));
+	assert_false(store_has(f->store, STORE_TREES, "t"));
+	keep_folder(f, "t", "second");
+	assert_true(store_has(f->store, STORE_TREES, "t"));
+	assert_true(is_in_store(f, "trees/t/second"));
+}
+
+static void a_folder_in_the_place_of_a_lock_is_removed(void **state)
+{
+	static const struct digest key = { { 7 } };
+	struct fixture *f = *state;
+	char hex[DIGEST_HEX + 1], name[100];
+	int fd;
+
+	snprintf(name, sizeof name, "locks/%s", digest_hex(&key, hex));
+	assert_int_equal(mkdir(path_of(f, name), 0700), 0);
+	fd = store_lock(f->store, &key, true, &f->error);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
 static void a_lock_is_for_one_at_a_time(void **state)
 {
 	static const struct digest key = { { 7 } };
@@ -169,6 +260,10 @@ int main(void)
 		with_store(of_two_trees_the_first_counts),
 		with_store(a_folder_that_nobody_finished_is_none),
 		with_store(what_a_dead_process_left_is_swept),
+		with_store(a_record_that_was_changed_or_cut_is_absent),
+		with_store(what_is_no_file_is_removed_and_not_followed),
+		with_store(a_tree_that_became_a_file_is_none),
+		with_store(a_folder_in_the_place_of_a_lock_is_removed),
 		with_store(a_lock_is_for_one_at_a_time),
 	};
 
