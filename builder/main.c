@@ -267,5 +267,8 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	print_error(&e);
+	if (e.kind == ERROR_DAMAGED)
+		fputs("What is damaged in the store is removed when it is found: build or pull again what "
+		      "needs it.\n'cairn fsck --deep' looks for more.\n", stderr);
 	return interrupt_status() ? interrupt_status() : 1;
 }

@@ -45,6 +45,7 @@ struct session {
 	size_t context_count;
 	struct plan *plan;
 	struct image image;
+	bool again;                     /* the second attempt */
 
 	/* What a failure leaves to report. */
 	struct mistakes mistakes;
@@ -272,7 +273,8 @@ static int perform(struct session *s, struct error *e)
 	*e = failure.error;
 	/* What succeeded before the failure is worth keeping. */
 	store_flush(s->store, &ignored);
-	if (e->kind == ERROR_STALE || e->kind == ERROR_CANCELLED)
+	if (e->kind == ERROR_STALE || e->kind == ERROR_CANCELLED ||
+	    (e->kind == ERROR_DAMAGED && !s->again))
 		return -1; /* nobody's step failed */
 	memcpy(s->kept, failure.kept, sizeof s->kept);
 	if (failure.vertex) {
@@ -308,39 +310,54 @@ static int answer_call(struct session *s, struct error *e)
 	return status > 0 && s->flags.call_ignores_status ? 0 : status;
 }
 
-/* The plan stands on remembered bases; when a tag turns out to have moved, all is planned again on
- * what the registries say now. */
-static int plan_and_perform(struct session *s, struct error *e)
+static int attempt(struct session *s, struct error *e)
 {
-	if (make_plan(s, e) == 0 && perform(s, e) == 0)
-		return 0;
-	if (e->kind != ERROR_STALE)
-		return -1;
-	progress_warn(s->progress, e->text);
+	struct built built = { .store = s->store, .progress = s->progress, .remote = &s->remote,
+	                       .image = &s->image };
+
+	if (make_plan(s, e) < 0 || perform(s, e) < 0)
+		return e->kind == ERROR_STALE ? -1 : error_context(e, "failed to solve");
+	built.bases = s->bases;
+	built.epoch = s->plan->epoch;
+	return build_result_deliver(&s->result, &built, e);
+}
+
+/* The plan stands on remembered bases, and on what the store had: when a tag turns out to have moved,
+ * all is planned again on what the registries say now; when something was damaged, which is not there
+ * any more, again on what is left. */
+static int attempt_twice(struct session *s, struct error *e)
+{
+	int result = attempt(s, e);
+	bool moved = e->kind == ERROR_STALE;
+
+	if (result == 0 || (!moved && e->kind != ERROR_DAMAGED))
+		return result;
+	progress_warn(s->progress, moved ? e->text : "building again without what was damaged");
+	s->again = true;
 	image_release(&s->image);
 	image_init(&s->image);
 	plan_free(s->plan);
 	s->plan = NULL;
 	bases_close(s->bases);
-	s->bases = bases_open(s->store, s->progress, &s->remote, true, e);
-	return s->bases && make_plan(s, e) == 0 ? perform(s, e) : -1;
+	s->bases = bases_open(s->store, s->progress, &s->remote, moved || s->flags.pull, e);
+	return s->bases ? attempt(s, e) : -1;
 }
 
 static int solve(struct session *s, struct error *e)
 {
-	struct built built = { .store = s->store, .progress = s->progress, .remote = &s->remote,
-	                       .image = &s->image };
-
 	s->bases = bases_open(s->store, s->progress, &s->remote, s->flags.pull, e);
 	if (!s->bases || read_dockerfile(s, e) < 0 || open_contexts(s, e) < 0)
 		return error_context(e, "failed to solve");
-	if (s->flags.call)
-		return answer_call(s, e);
-	if (plan_and_perform(s, e) < 0)
-		return error_context(e, "failed to solve");
-	built.bases = s->bases;
-	built.epoch = s->plan->epoch;
-	return build_result_deliver(&s->result, &built, e);
+	return s->flags.call ? answer_call(s, e) : attempt_twice(s, e);
+}
+
+/* What the store removes because it is damaged. */
+static void tell_damage(void *session, const char *text)
+{
+	struct session *s = session;
+
+	if (s->progress)
+		progress_warn(s->progress, text);
 }
 
 /* --- around it ------------------------------------------------------------------------------ */
@@ -361,6 +378,7 @@ static int begin(struct session *s, struct error *e)
 		return -1;
 	progress_colour(s->progress, !no_colour || !*no_colour);
 	progress_hide(s->progress, &f->mask);
+	store_on_damage(s->store, tell_damage, s);
 	interrupt_catch(build_cancel);
 	for (size_t i = 0; i < f->warnings.count; i++)
 		progress_warn(s->progress, f->warnings.item[i]);

@@ -7,6 +7,7 @@
 #include "builder/build/base.h"
 #include "builder/interrupt.h"
 #include "builder/command/options.h"
+#include "builder/command/store_command.h"
 #include "layers/scope.h"
 
 static const struct option_row rows[] = {
@@ -95,6 +96,7 @@ static int begin(struct pulling *p, struct error *e)
 	p->store = store_open(NULL, e);
 	if (!p->store)
 		return -1;
+	store_on_damage(p->store, store_command_warn, NULL);
 	p->progress = progress_new(!quiet && isatty(STDERR_FILENO) ? PROGRESS_AUTO : PROGRESS_QUIET,
 	                           STDERR_FILENO, e);
 	if (!p->progress)

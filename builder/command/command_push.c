@@ -6,6 +6,7 @@
 #include "builder/interrupt.h"
 #include "builder/command/options.h"
 #include "builder/command/publish.h"
+#include "builder/command/store_command.h"
 #include "layers/blob.h"
 #include "layers/scope.h"
 
@@ -125,6 +126,7 @@ static int run(const struct options *o, struct error *e)
 	s = store_open(NULL, e);
 	if (!s)
 		return -1;
+	store_on_damage(s, store_command_warn, NULL);
 	interrupt_catch(NULL);
 	result = push(s, &to, name, quiet, e);
 	store_close(s);

@@ -18,7 +18,7 @@ static int open_stored(void *context, struct error *e)
 {
 	const struct stored *b = context;
 
-	return blob_open(b->store, &b->digest, b->size, e);
+	return blob_open_verified(b->store, &b->digest, b->size, e);
 }
 
 static void describe(struct blob_source *source, struct stored *blob)

@@ -1,6 +1,18 @@
 #include "builder/command/store_command.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "builder/command/rights.h"
+#include "builder/safe_text.h"
+
+void store_command_warn(void *context, const char *text)
+{
+	(void)context;
+	fputs("WARNING: ", stderr);
+	safe_text(stderr, text, strlen(text));
+	fputc('\n', stderr);
+}
 
 static int work_on_store(const struct options *o, bool with_rights, store_work *work,
                          struct error *e)
@@ -12,6 +24,8 @@ static int work_on_store(const struct options *o, bool with_rights, store_work *
 	if (with_rights && rights_take(SANDBOX_AUTO, &ignored, e) < 0)
 		return -1;
 	s = store_open(NULL, e);
+	if (s)
+		store_on_damage(s, store_command_warn, NULL);
 	result = s ? work(s, o, e) : -1;
 	if (result == 0)
 		result = store_flush(s, e);

@@ -11,6 +11,9 @@ typedef int store_work(struct store *s, const struct options *o, struct error *e
 int store_command(const struct usage *u, int argc, char **argv, store_work *work,
                   struct error *e);
 
+/* For store_on_damage: a line on the standard error. */
+void store_command_warn(void *context, const char *text);
+
 /* The same for work that removes trees, whose files may belong to others (rights.h). */
 int store_command_with_rights(const struct usage *u, int argc, char **argv, store_work *work,
                               struct error *e);
