@@ -158,10 +158,13 @@ static struct known_base *owner_of(struct bases *b, const struct layer *layer, s
 
 int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e)
 {
+	struct bases *b = bases;
 	char text[DIGEST_TEXT];
 	size_t index;
-	struct known_base *owner = owner_of(bases, layer, &index);
+	struct known_base *owner = owner_of(b, layer, &index);
 
+	if (!owner && blob_has(b->store, &layer->blob, layer->blob_size))
+		return layer_index(b->store, layer, e);
 	if (!owner)
 		return error_set(e, ERROR_DAMAGED, "layer %s has gone from the store",
 		                 digest_format(&layer->diff_id, text));
