@@ -18,8 +18,8 @@
 #include "builder/plan/call.h"
 #include "builder/copy/context.h"
 #include "builder/command/context_source.h"
+#include "builder/command/contexts.h"
 #include "builder/command/dockerfile_source.h"
-#include "builder/copy/git.h"
 #include "builder/interrupt.h"
 #include "builder/plan/plan.h"
 #include "builder/command/report.h"
@@ -37,12 +37,9 @@ struct session {
 	struct bases *bases;
 	struct build_result result;
 	struct context_source place;
-	struct context_source *fetched; /* named contexts that are repositories */
-	size_t fetched_count;
 	struct dockerfile_source source;
 	struct dockerfile *file;
-	struct build_context *context;  /* the main one first */
-	size_t context_count;
+	struct contexts contexts;
 	struct plan *plan;
 	struct image image;
 	bool again;                     /* the second attempt */
@@ -66,8 +63,8 @@ static int syntax_errors(struct session *s, struct error *e)
 	return mistakes_error(&s->mistakes, e);
 }
 
-/* "# syntax=" or BUILDKIT_SYNTAX name the image of a frontend. Nothing is fetched: what it would do is
- * built in when it is docker/dockerfile, and otherwise people should hear that it is not done. */
+/* "# syntax=" or BUILDKIT_SYNTAX name the image of a frontend. Nothing is fetched: what it would do
+ * is built in when it is docker/dockerfile, and otherwise people should hear that it is not done. */
 static void warn_of_frontend(struct session *s)
 {
 	const struct plan_options *o = &s->flags.plan;
@@ -84,8 +81,8 @@ static void warn_of_frontend(struct session *s)
 	at = name + (strncmp(name, hub, strlen(hub)) == 0 ? strlen(hub) : 0);
 	if (strncmp(at, ours, strlen(ours)) == 0 && strcspn(at, ":@-") == strlen(ours))
 		return;
-	if (asprintf(&text, "frontend %s is not used: Dockerfiles are read by the one that is built in",
-	             name) > 0)
+	if (asprintf(&text, "frontend %s is not used: Dockerfiles are read by the one that is "
+	             "built in", name) > 0)
 		progress_warn(s->progress, text);
 }
 
@@ -121,89 +118,12 @@ static int read_dockerfile(struct session *s, struct error *e)
 	return result;
 }
 
-/* --- contexts ------------------------------------------------------------------------------- */
-
-static struct build_context *new_context(struct session *s, const char *name)
-{
-	struct build_context *c = &s->context[s->context_count];
-
-	c->name = name;
-	return c;
-}
-
-/* A named context that is a repository; it has no .dockerignore that counts. */
-static int open_named_repository(struct session *s, const struct named_context *named,
-                                 struct build_context *c, struct error *e)
-{
-	struct context_source *grown = reallocarray(s->fetched, s->fetched_count + 1, sizeof *grown);
-
-	if (!grown)
-		return error_memory(e);
-	s->fetched = grown;
-	if (context_source_open(named->value, NULL, s->store, &grown[s->fetched_count++], e) < 0)
-		return error_context(e, "build context %s", named->name);
-	c->context = context_open(NULL, grown[s->fetched_count - 1].folder, NULL, e);
-	if (!c->context)
-		return -1;
-	s->context_count++;
-	return 0;
-}
-
-/* A named context that is a folder, seen through its own .dockerignore. */
-static int open_named(struct session *s, const struct named_context *named, struct error *e)
-{
-	/* The planner's and the resolver's. */
-	static const char *const others[] = { "docker-image://", "oci-layout://", "target:" };
-	struct build_context *c = new_context(s, named->name);
-	struct ignore *ignore = NULL;
-	struct stat st;
-
-	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-		if (strncmp(named->value, others[i], strlen(others[i])) == 0)
-			return 0;
-	if (git_is_place(named->value))
-		return open_named_repository(s, named, c, e);
-	if (is_web_address(named->value))
-		return error_set(e, ERROR_UNSUPPORTED, "build context %s: an address is not supported "
-		                 "here yet: name a folder", named->name);
-	if (stat(named->value, &st) < 0)
-		return error_errno(e, "failed to get build context %s: stat %s", named->name,
-		                   named->value);
-	if (!S_ISDIR(st.st_mode))
-		return error_set(e, ERROR_INPUT, "failed to get build context %s: %s is not a folder",
-		                 named->name, named->value);
-	if (dockerignore_read(named->value, &ignore, e) < 0)
-		return error_context(e, "build context %s", named->name);
-	c->context = context_open(s->store, named->value, ignore, e);
-	if (!c->context)
-		return -1;
-	s->context_count++;
-	return 0;
-}
-
 static int open_contexts(struct session *s, struct error *e)
 {
-	const struct plan_options *o = &s->flags.plan;
-	struct build_context *c;
+	struct ignore *ignore = s->source.ignore;
 
-	s->context = calloc(o->context_count + 1, sizeof *s->context);
-	if (!s->context)
-		return error_memory(e);
-	c = new_context(s, NULL);
-	if (s->place.folder) {
-		c->context = context_open(s->place.temporary ? NULL : s->store, s->place.folder,
-		                          s->source.ignore, e);
-		s->source.ignore = NULL;
-	} else {
-		c->context = context_empty(s->store, e);
-	}
-	if (!c->context)
-		return -1;
-	s->context_count++;
-	for (size_t i = 0; i < o->context_count; i++)
-		if (open_named(s, &o->context[i], e) < 0)
-			return -1;
-	return 0;
+	s->source.ignore = NULL;
+	return contexts_open(&s->contexts, s->store, &s->flags.plan, &s->place, ignore, e);
 }
 
 /* --- the plan ------------------------------------------------------------------------------- */
@@ -212,7 +132,7 @@ static int open_contexts(struct session *s, struct error *e)
 static bool is_ignored(void *session, const char *path)
 {
 	const struct session *s = session;
-	const struct ignore *rules = context_ignore(s->context[0].context);
+	const struct ignore *rules = context_ignore(s->contexts.item[0].context);
 
 	return rules && !ignore_has_exceptions(rules) && ignore_excludes(rules, path);
 }
@@ -232,11 +152,20 @@ static void expect(void *session, const char *const *images, size_t count, const
 	bases_expect(s->bases, images, count, platform);
 }
 
+static int time_of(void *session, const struct time_source *source, int64_t *seconds,
+                   struct error *e)
+{
+	struct session *s = session;
+
+	return contexts_time(&s->contexts, source, seconds, e);
+}
+
 static void set_callbacks(struct session *s, struct plan_options *options)
 {
 	options->ignored = is_ignored;
 	options->resolve = resolve;
 	options->expect = expect;
+	options->time_of = time_of;
 	options->context_pointer = s;
 }
 
@@ -257,11 +186,13 @@ static int perform(struct session *s, struct error *e)
 	struct build_failure failure;
 	struct error ignored;
 
+	if (contexts_fetch(&s->contexts, s->plan, e) < 0)
+		return -1;
 	options.store = s->store;
 	options.progress = s->progress;
 	options.plan = s->plan;
-	options.context = s->context;
-	options.context_count = s->context_count;
+	options.context = s->contexts.item;
+	options.context_count = s->contexts.count;
 	options.identity = s->source.identity;
 	options.fetch = bases_fetch;
 	options.confirm = bases_confirm;
@@ -427,20 +358,13 @@ static void offer_kept(struct session *s)
 
 static void session_release(struct session *s)
 {
-	struct error ignored;
-
 	progress_free(s->progress, false);
 	image_release(&s->image);
 	plan_free(s->plan);
-	for (size_t i = 0; i < s->context_count; i++)
-		context_close(s->context[i].context, &ignored);
-	free(s->context);
+	contexts_close(&s->contexts);
 	dockerfile_free(s->file);
 	dockerfile_source_release(&s->source);
 	context_source_release(&s->place);
-	for (size_t i = 0; i < s->fetched_count; i++)
-		context_source_release(&s->fetched[i]);
-	free(s->fetched);
 	bases_close(s->bases);
 	remote_release(&s->remote);
 	build_result_release(&s->result);

@@ -1,6 +1,7 @@
 #include "builder/command/context_source.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "builder/copy/git.h"
 #include "builder/copy/tar_context.h"
 #include "layers/blob.h"
+#include "layers/extent.h"
 #include "layers/scope.h"
 #include "parser/dockerfile.h"
 
@@ -65,7 +67,7 @@ static int take_dockerfile(int fd, struct context_source *place, struct error *e
 /* A stream that has come: an archive or a Dockerfile. */
 static int take_stream(struct store *s, int fd, struct context_source *place, struct error *e)
 {
-	int unpacked = tar_context_unpack(s, fd, &place->temp, e);
+	int unpacked = tar_context_unpack(s, fd, &place->temp, &place->modified, e);
 
 	if (unpacked < 0)
 		return error_context(e, "unable to prepare context");
@@ -76,16 +78,73 @@ static int take_stream(struct store *s, int fd, struct context_source *place, st
 	return place->folder ? 0 : error_memory(e);
 }
 
+/* Fetch URL; what came is *D and the descriptor returned, or -1 and E. */
+static int fetch(const char *url, const struct digest *want, struct store *s, struct download *d,
+                 struct error *e)
+{
+	return download(s, url, NULL, want, NULL, NULL, d, e) < 0 ? -1 :
+	       blob_open(s, &d->digest, d->size, e);
+}
+
 static int from_url(const char *url, struct store *s, struct context_source *place,
                     struct error *e)
 {
 	struct download got;
-	auto_close int fd = -1;
+	auto_close int fd = fetch(url, NULL, s, &got, e);
 
-	if (download(s, url, NULL, NULL, NULL, NULL, &got, e) < 0)
+	if (fd < 0)
 		return error_context(e, "unable to prepare context");
-	fd = blob_open(s, &got.digest, got.size, e);
-	return fd < 0 ? -1 : take_stream(s, fd, place, e);
+	if (take_stream(s, fd, place, e) < 0)
+		return -1;
+	if (got.modified >= 0)
+		place->modified = got.modified;
+	return 0;
+}
+
+int web_time(const char *url, const char *checksum, struct store *s, int64_t *seconds,
+             struct error *e)
+{
+	struct store_temp unpacked;
+	struct digest want;
+	struct download got;
+	auto_close int fd = -1;
+	int archive;
+
+	if (checksum && digest_parse(checksum, &want, e) < 0)
+		return -1;
+	fd = fetch(url, checksum ? &want : NULL, s, &got, e);
+	if (fd < 0)
+		return -1;
+	*seconds = got.modified;
+	if (*seconds >= 0)
+		return 0;
+	archive = tar_context_unpack(s, fd, &unpacked, seconds, e);
+	if (archive > 0)
+		store_discard(&unpacked);
+	return 0; /* a bad archive is a file like others here */
+}
+
+/* URL as the one file of a folder. */
+static int file_of_url(const char *url, struct store *s, struct context_source *place,
+                       struct error *e)
+{
+	struct download got;
+	auto_close int fd = fetch(url, NULL, s, &got, e), dir = -1, file = -1;
+
+	if (fd < 0)
+		return -1;
+	place->modified = got.modified;
+	dir = store_temp_dir(s, &place->temp, e);
+	if (dir < 0)
+		return -1;
+	place->temporary = true;
+	file = openat(dir, "context", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (file < 0 || fchmod(file, 0600) < 0)
+		return error_errno(e, "create its file");
+	if (extent_copy(fd, 0, file, got.size, e) < 0)
+		return -1;
+	place->folder = path_of(&place->temp);
+	return place->folder ? 0 : error_memory(e);
 }
 
 static int from_git(const char *text, struct store *s, struct context_source *place,
@@ -95,7 +154,8 @@ static int from_git(const char *text, struct store *s, struct context_source *pl
 	struct git_place git;
 
 	if (git_place_parse(text, &git, e) == 0 && git_resolve(&git, NULL, commit, e) == 0)
-		place->folder = git_checkout(s, &git, NULL, commit, &place->temp, e);
+		place->folder = git_checkout(s, &git, NULL, commit, &place->temp,
+		                             &place->modified, e);
 	git_place_release(&git);
 	place->temporary = place->folder != NULL;
 	return place->folder ? 0 : error_context(e, "%s", text);
@@ -117,7 +177,7 @@ static int from_folder(const char *path, struct context_source *place, struct er
 int context_source_open(const char *text, const char *file, struct store *s,
                         struct context_source *place, struct error *e)
 {
-	*place = (struct context_source){ 0 };
+	*place = (struct context_source){ .modified = -1 };
 	if (strcmp(text, "-") == 0) {
 		auto_close int fd = -1;
 
@@ -130,6 +190,14 @@ int context_source_open(const char *text, const char *file, struct store *s,
 	if (git_is_place(text))
 		return from_git(text, s, place, e);
 	return is_web_address(text) ? from_url(text, s, place, e) : from_folder(text, place, e);
+}
+
+int context_source_fetch(const char *address, struct store *s, struct context_source *place,
+                         struct error *e)
+{
+	*place = (struct context_source){ .modified = -1 };
+	return git_is_place(address) ? from_git(address, s, place, e)
+	                             : file_of_url(address, s, place, e);
 }
 
 void context_source_release(struct context_source *place)

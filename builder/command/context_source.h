@@ -6,6 +6,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "layers/error.h"
 #include "layers/store.h"
@@ -14,6 +15,8 @@ struct context_source {
 	char *folder;           /* NULL: the context is empty */
 	char *dockerfile;       /* what came instead of an archive; NULL: nothing */
 	size_t dockerfile_size;
+	int64_t modified;       /* the commit's time, a Last-Modified, or that of the newest file of
+	                         * an archive, in seconds; -1: there is none, as of a folder */
 	bool temporary;         /* FOLDER is TEMP */
 	struct store_temp temp;
 };
@@ -22,7 +25,15 @@ struct context_source {
  * context_source_release in every case. */
 int context_source_open(const char *text, const char *file, struct store *s,
                         struct context_source *place, struct error *e);
+/* A --build-context that has an address: the files of a repository, or of any other URL a folder
+ * with one file, "context", whatever that is, as BuildKit has it. The rest as above. */
+int context_source_fetch(const char *address, struct store *s, struct context_source *place,
+                         struct error *e);
 void context_source_release(struct context_source *place);
+
+/* When what URL gives was changed, as above; it must have CHECKSUM unless that is NULL. */
+int web_time(const char *url, const char *checksum, struct store *s, int64_t *seconds,
+             struct error *e);
 
 /* "http://..." or "https://...". */
 bool is_web_address(const char *text);

@@ -69,7 +69,7 @@ static int fetch(struct selection *c, struct copy_repository *r, struct error *e
 {
 	struct git_access access = access_of(c->world);
 	auto_free char *path =
-		git_checkout(c->world->store, &r->place, &access, r->commit, &r->folder, e);
+		git_checkout(c->world->store, &r->place, &access, r->commit, &r->folder, NULL, e);
 	struct place top = { 0 };
 
 	if (path)

@@ -345,8 +345,20 @@ static int fetch(const struct git_place *p, const struct git_access *a, int dir,
 	return -1;
 }
 
+static int read_time(const struct git_place *p, int dir, const char *commit, int64_t *seconds,
+                     struct error *e)
+{
+	auto_free char *text = NULL;
+
+	if (run(p, NULL, dir, (const char *[]){ "show", "-s", "--format=%ct", commit, "--", NULL },
+	        &text, e) < 0)
+		return -1;
+	*seconds = text ? strtoll(text, NULL, 10) : -1;
+	return 0;
+}
+
 static int populate(const struct git_place *p, const struct git_access *a, int dir,
-                    const char *commit, struct error *e)
+                    const char *commit, int64_t *committed, struct error *e)
 {
 	if (run(p, a, dir, (const char *[]){ "init", "-q", "--template=", ".", NULL }, NULL, e) <
 	            0 ||
@@ -354,7 +366,8 @@ static int populate(const struct git_place *p, const struct git_access *a, int d
 	        e) < 0 ||
 	    fetch(p, a, dir, commit, e) < 0 ||
 	    run(p, a, dir, (const char *[]){ "checkout", "-q", "--detach", commit, "--", NULL },
-	        NULL, e) < 0)
+	        NULL, e) < 0 ||
+	    (committed && read_time(p, dir, commit, committed, e) < 0))
 		return -1;
 	if (!p->no_submodules && faccessat(dir, ".gitmodules", F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    run(p, a, dir, (const char *[]){ "submodule", "-q", "update", "--init", "--recursive",
@@ -399,14 +412,15 @@ static char *path_of(int fd, struct error *e)
 }
 
 char *git_checkout(struct store *s, const struct git_place *p, const struct git_access *access,
-                   const char *commit, struct store_temp *folder, struct error *e)
+                   const char *commit, struct store_temp *folder, int64_t *committed,
+                   struct error *e)
 {
 	auto_close int dir = store_temp_dir(s, folder, e), subdir = -1;
 	char *path = NULL;
 
 	if (dir < 0)
 		return NULL;
-	if (populate(p, access, dir, commit, e) == 0)
+	if (populate(p, access, dir, commit, committed, e) == 0)
 		subdir = open_subdir(p, dir, e);
 	if (subdir >= 0)
 		path = path_of(subdir, e);

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "layers/error.h"
 #include "layers/store.h"
@@ -41,7 +42,9 @@ int git_resolve(const struct git_place *p, const struct git_access *access,
                 char commit[static GIT_COMMIT], struct error *e);
 
 /* The files of COMMIT in a new folder of the store, which the caller discards; its path, or that of
- * the subdirectory, which the caller frees. Modes are 0644 and 0755. NULL and E: nothing is left.
+ * the subdirectory, which the caller frees. Modes are 0644 and 0755. COMMITTED (may be NULL) is the
+ * commit's time in seconds. NULL and E: nothing is left.
  */
 char *git_checkout(struct store *s, const struct git_place *p, const struct git_access *access,
-                   const char *commit, struct store_temp *folder, struct error *e);
+                   const char *commit, struct store_temp *folder, int64_t *committed,
+                   struct error *e);

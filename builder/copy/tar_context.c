@@ -27,6 +27,7 @@ struct unpacking {
 	struct reserve reserve;
 	struct folder *folder;
 	size_t count, capacity;
+	int64_t newest;
 };
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -221,9 +222,12 @@ static int unpack_all(struct unpacking *u, struct error *e)
 	struct entry entry;
 	int more;
 
-	while ((more = archive_next(u->archive, &entry, e)) > 0)
+	while ((more = archive_next(u->archive, &entry, e)) > 0) {
 		if (unpack_member(u, &entry, e) < 0)
 			return error_context(e, "the context's archive: %s", entry.path);
+		if (entry.type == ENTRY_FILE && entry.mtime > u->newest)
+			u->newest = entry.mtime;
+	}
 	if (more == 0 && !archive_was_ended(u->archive))
 		more = error_set(e, ERROR_CORRUPT, "it is cut short: it has no end");
 	if (more < 0)
@@ -231,9 +235,10 @@ static int unpack_all(struct unpacking *u, struct error *e)
 	return set_modes(u, e);
 }
 
-int tar_context_unpack(struct store *s, int fd, struct store_temp *place, struct error *e)
+int tar_context_unpack(struct store *s, int fd, struct store_temp *place, int64_t *newest,
+                       struct error *e)
 {
-	struct unpacking u = { .root = -1 };
+	struct unpacking u = { .root = -1, .newest = -1 };
 	int result = archive_open(fd, &u.archive, e);
 
 	if (result <= 0)
@@ -251,6 +256,8 @@ int tar_context_unpack(struct store *s, int fd, struct store_temp *place, struct
 	free(u.folder);
 	free(u.buffer);
 	archive_end(u.archive);
+	if (newest)
+		*newest = u.newest;
 	return result < 0 ? -1 : 1;
 }
 

@@ -284,9 +284,8 @@ static const char *look_up_plainly(void *names, const char *name)
 	return variables_get(names, name);
 }
 
-/* One ARG before the first FROM, with those before it. */
-static int global_arg(struct planner *p, struct variables *into, const struct instruction *in,
-                      const struct pair *arg, const char *value)
+int plan_plain_arg(struct planner *p, struct variables *into, const struct instruction *in,
+                   const struct pair *arg, const char *value)
 {
 	struct expansion how = { look_up_plainly, into, p->file->escape };
 	auto_free char *own = NULL;
@@ -323,7 +322,7 @@ static int global_args(struct planner *p)
 			const struct pair *arg = &in->pairs.item[k];
 			const char *value = variables_get(&p->build_args, arg->name);
 
-			if (plan_survive(p, global_arg(p, &p->global, in, arg, value)) < 0)
+			if (plan_survive(p, plan_plain_arg(p, &p->global, in, arg, value)) < 0)
 				return -1;
 		}
 	}
@@ -337,7 +336,7 @@ static int default_args(struct planner *p, struct variables *into)
 		const struct instruction *in = &p->file->instruction[i];
 
 		for (size_t k = 0; k < in->pairs.count; k++)
-			if (global_arg(p, into, in, &in->pairs.item[k], NULL) < 0)
+			if (plan_plain_arg(p, into, in, &in->pairs.item[k], NULL) < 0)
 				return -1;
 	}
 	return 0;
@@ -364,44 +363,6 @@ static int check_defaults(struct planner *p)
 			return 0;
 		lint_default_image(p, in, image);
 	}
-	return 0;
-}
-
-/* SOURCE_DATE_EPOCH: seconds. Whose value names a context instead gets the time that context
- * has, and a folder has none. */
-static int find_epoch(struct planner *p)
-{
-	static const char name[] = "SOURCE_DATE_EPOCH";
-	const char *value = variables_get(&p->build_args, name);
-	struct context_meaning context = { 0 };
-	const char *number;
-	char *end;
-
-	p->plan->epoch = -1;
-	if (!value)
-		value = variables_get(&p->global, name);
-	if (!value || !*value)
-		return 0;
-	errno = 0;
-	p->plan->epoch = strtoll(value, &end, 10);
-	if (*end || errno || p->plan->epoch < 0) {
-		p->plan->epoch = -1;
-		if (strcmp(value, "context") != 0 &&
-		    plan_context(p, value, &p->target, &context) < 0)
-			return -1;
-		if (strcmp(value, "context") != 0 && context.kind != CONTEXT_FILES)
-			return plan_fail(p, NULL, "invalid SOURCE_DATE_EPOCH: %s", value);
-		return variables_remove(&p->build_args, p->memory, name) &&
-		       variables_remove(&p->global, p->memory, name) ? 0 : plan_no_memory(p);
-	}
-	number = plan_text(p, "%lld", (long long)p->plan->epoch);
-	if (!number)
-		return -1;
-	if ((variables_have(&p->build_args, name) &&
-	     !variables_set(&p->build_args, p->memory, name, number)) ||
-	    (variables_have(&p->global, name) &&
-	     !variables_set(&p->global, p->memory, name, number)))
-		return plan_no_memory(p);
 	return 0;
 }
 
@@ -469,7 +430,7 @@ static int dress_target(struct planner *p)
 static int make_stages(struct planner *p)
 {
 	if (check_defaults(p) < 0 || automatic_args(p, &p->global) < 0 || global_args(p) < 0 ||
-	    plan_survive(p, find_epoch(p)) < 0 || plan_stages(p) < 0)
+	    plan_survive(p, plan_epoch(p)) < 0 || plan_stages(p) < 0)
 		return -1;
 	if (p->named_count == 0)
 		return plan_miss(p, NULL, NULL, 0, "dockerfile contains no stages to build");

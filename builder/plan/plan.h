@@ -169,6 +169,14 @@ struct named_context {
 	const char *value;       /* as on the command line */
 };
 
+/* What SOURCE_DATE_EPOCH may name instead of a number. */
+struct time_source {
+	const char *context;     /* a --build-context; NULL: the main one */
+	const char *place;       /* SOURCE_URL, SOURCE_GIT; NULL: it is the context */
+	enum source_kind kind;
+	const char *checksum;    /* that PLACE must have; NULL: any */
+};
+
 struct plan_options {
 	const char *target;      /* NULL: the last stage */
 	const char *platform;    /* the target's; NULL: this machine's */
@@ -197,7 +205,11 @@ struct plan_options {
 	 * they can be looked for side by side. ONBUILD may bring more. May be NULL. */
 	void (*expect)(void *context, const char *const *images, size_t count,
 	               const char *platform);
-	void *context_pointer;   /* first argument of all three */
+	/* When what SOURCE names was changed last, in seconds; -1: nobody knows, as of a folder. May
+	 * be NULL: of nothing, then. */
+	int (*time_of)(void *context, const struct time_source *source, int64_t *seconds,
+	               struct error *e);
+	void *context_pointer;   /* first argument of them all */
 	bool checks_only;        /* --check, --call: every stage when there is no target */
 };
 

@@ -38,7 +38,7 @@ static bool is_git_url(const char *url)
 	return size > 4 && strncmp(url + size - 4, ".git", 4) == 0;
 }
 
-static enum source_kind kind_of(const char *text)
+enum source_kind plan_source_kind(const char *text)
 {
 	if (has_scheme(text, "git://") || has_scheme(text, "ssh://") ||
 	    (strncmp(text, "./", 2) != 0 && strncmp(text, "../", 3) != 0 && is_scp_style(text)))
@@ -108,7 +108,7 @@ static int add_source(struct planner *p, struct draft *d, const struct clause *c
 		s->text = plan_expand(p, d, c, in->word);
 		if (!s->text)
 			return -1;
-		s->kind = kind_of(s->text);
+		s->kind = plan_source_kind(s->text);
 		if (s->kind == SOURCE_PATH && copy->from.kind == ORIGIN_CONTEXT &&
 		    !copy->from.context)
 			lint_copy_ignored(p, c, s->text);

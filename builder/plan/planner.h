@@ -1,6 +1,7 @@
 /* A plan while it is made. Private to plan*.c and lint*.c, which tell one story in this order:
  *
  *     plan.c          what everybody sees: begin, end, what is asked of the others
+ *     plan_epoch.c    SOURCE_DATE_EPOCH
  *     plan_stages.c   which stages there are, and on what
  *     plan_needs.c    which are needed; their base images, and what ONBUILD left in these
  *     plan_origin.c   what --from and the mounts' from= mean; named contexts
@@ -119,6 +120,13 @@ void plan_expansion(struct planner *p, struct draft *d, const struct clause *c,
 int plan_fail_expansion(struct planner *p, const struct clause *c, const char *word,
                         const struct syntax_error *wrong);
 
+/* The ARG of IN outside of any planned stage: set it in INTO, to VALUE or else to its default, which
+ * sees what is in INTO so far. */
+int plan_plain_arg(struct planner *p, struct variables *into, const struct instruction *in,
+                   const struct pair *arg, const char *value);
+
+int plan_epoch(struct planner *p);
+
 /* Stages: declare all; mark the needed ones, resolve bases and triggers. */
 int plan_stages(struct planner *p);
 int plan_needs(struct planner *p);
@@ -150,6 +158,8 @@ int plan_apply(struct planner *p, struct draft *d, const struct clause *c);
 int plan_check_run(struct planner *p, const struct clause *c);
 int plan_run(struct planner *p, struct draft *d, const struct clause *c);
 int plan_copy(struct planner *p, struct draft *d, const struct clause *c);
+/* What the source TEXT of an ADD is; never SOURCE_DOCUMENT. */
+enum source_kind plan_source_kind(const char *text);
 int plan_workdir(struct planner *p, struct draft *d, const struct clause *c);
 
 /* A step of D, for which there is room; and its name: the TEXT that progress shows, with its number

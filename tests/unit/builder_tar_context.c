@@ -9,7 +9,7 @@ static int unpack(struct fixture *f, const struct tar_member *members, struct st
 
 	write_tar(f, "a.tar", members);
 	fd = openat(f->dir, "a.tar", O_RDONLY);
-	result = tar_context_unpack(f->store, fd, place, &f->e);
+	result = tar_context_unpack(f->store, fd, place, NULL, &f->e);
 	close(fd);
 	return result;
 }
@@ -86,7 +86,7 @@ static void other_bytes_are_no_archive(void **state)
 	put(f, "Dockerfile", "FROM scratch\n", 0644);
 	int fd = openat(f->dir, "Dockerfile", O_RDONLY);
 
-	assert_int_equal(tar_context_unpack(f->store, fd, &place, &f->e), 0);
+	assert_int_equal(tar_context_unpack(f->store, fd, &place, NULL, &f->e), 0);
 	close(fd);
 }
 
