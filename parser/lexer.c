@@ -82,9 +82,9 @@ static int directive(struct lexer *l, struct slice key, const char *value, struc
 	return 0;
 }
 
-/* Read the COMMENT, whose MARK is "#" or "//", as "key = value". Returns 1 when it is a directive, 0
- * when it is none, after which none can follow, or -1 and E, whose column is that of the value in
- * COMMENT.
+/* Read the COMMENT, of which MARK bytes say that it is one, as "key = value". Returns 1 when it is a
+ * directive, 0 when it is none, after which none can follow, or -1 and E, whose column is that of
+ * the value in COMMENT.
  */
 static int read_directive(struct lexer *l, struct slice comment, size_t mark,
                           struct syntax_error *e)
@@ -115,13 +115,16 @@ static int read_directive(struct lexer *l, struct slice comment, size_t mark,
 static int read_foreign_syntax(struct lexer *l, struct slice line, struct syntax_error *e)
 {
 	static const char name[] = "syntax";
-	struct slice key = text_trim_left((struct slice){ line.at + 2, line.end });
 	const char *text, *value;
+	struct slice key;
 
-	if (line.end - line.at > 2 && memcmp(line.at, "//", 2) == 0)
-		return (size_t)(key.end - key.at) > strlen(name) &&
-		       strncasecmp(key.at, name, strlen(name)) == 0 ?
-		       read_directive(l, line, 2, e) : 0;
+	if (line.end - line.at > 2 && memcmp(line.at, "//", 2) == 0) {
+		key = text_trim_left((struct slice){ line.at + 2, line.end });
+		if ((size_t)(key.end - key.at) <= strlen(name) ||
+		    strncasecmp(key.at, name, strlen(name)) != 0)
+			return 0;
+		return read_directive(l, line, 2, e);
+	}
 	if (line.at == line.end || *line.at != '{')
 		return 0;
 	text = arena_text(l->file->memory, line.at, line.end - line.at);
