@@ -82,9 +82,9 @@ static int directive(struct lexer *l, struct slice key, const char *value, struc
 	return 0;
 }
 
-/* Read the COMMENT, of which MARK bytes say that it is one, as "key = value". Returns 1 when it is a
- * directive, 0 when it is none, after which none can follow, or -1 and E, whose column is that of
- * the value in COMMENT.
+/* Read the COMMENT, which begins with MARK bytes, "#" or "//", as "key = value". Returns 1 when it
+ * is a directive, 0 when it is none, after which none can follow, or -1 and E, whose column is that
+ * of the value in COMMENT.
  */
 static int read_directive(struct lexer *l, struct slice comment, size_t mark,
                           struct syntax_error *e)
