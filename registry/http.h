@@ -1,7 +1,7 @@
 /* HTTP: one request with its redirects, its retries and its limits.
  *
- * libcurl (transfer.h) is loaded when the first request is made: starting with it would cost every
- * build 6 ms. Nothing is known here of registries.
+ * libcurl (transfer.h) is started when the first request is made. Nothing is known here of
+ * registries.
  *
  * - Redirects are followed by hand. Credentials stay at the origin (scheme, host, port) they were
  *   given for; https never becomes http; a public host cannot send us to a private address.

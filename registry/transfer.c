@@ -1,8 +1,6 @@
-#define CURL_DISABLE_TYPECHECK
 #include "registry/transfer.h"
 
 #include <curl/curl.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -24,57 +22,20 @@
 #define CONNECT_SECONDS 30
 #define BUFFER_SIZE (256 << 10)
 
-/* What is used of libcurl.so.4. Written once, by load(), before anybody reads it. */
-static struct {
-	__typeof__(curl_global_init) *global_init;
-	__typeof__(curl_easy_init) *easy_init;
-	__typeof__(curl_easy_cleanup) *easy_cleanup;
-	__typeof__(curl_easy_reset) *easy_reset;
-	__typeof__(curl_easy_setopt) *easy_setopt;
-	__typeof__(curl_easy_perform) *easy_perform;
-	__typeof__(curl_easy_getinfo) *easy_getinfo;
-	__typeof__(curl_easy_strerror) *easy_strerror;
-	__typeof__(curl_slist_append) *slist_append;
-	__typeof__(curl_slist_free_all) *slist_free_all;
-} curl;
+static pthread_once_t start_once = PTHREAD_ONCE_INIT;
+static bool started;
 
-static struct error load_error;
-static pthread_once_t load_once = PTHREAD_ONCE_INIT;
-
-static void load(void)
+static void start(void)
 {
-	static const struct {
-		void *pointer;
-		const char *name;
-	} wanted[] = {
-		{ &curl.global_init, "curl_global_init" },
-		{ &curl.easy_init, "curl_easy_init" },
-		{ &curl.easy_cleanup, "curl_easy_cleanup" },
-		{ &curl.easy_reset, "curl_easy_reset" },
-		{ &curl.easy_setopt, "curl_easy_setopt" },
-		{ &curl.easy_perform, "curl_easy_perform" },
-		{ &curl.easy_getinfo, "curl_easy_getinfo" },
-		{ &curl.easy_strerror, "curl_easy_strerror" },
-		{ &curl.slist_append, "curl_slist_append" },
-		{ &curl.slist_free_all, "curl_slist_free_all" },
-	};
-	void *library = dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL);
+	started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+}
 
-	if (!library) {
-		error_set(&load_error, ERROR_SYSTEM, "load libcurl, needed to speak HTTP: %s", dlerror());
-		return;
-	}
-	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-		void *symbol = dlsym(library, wanted[i].name);
-
-		if (!symbol) {
-			error_set(&load_error, ERROR_SYSTEM, "libcurl.so.4 has no %s", wanted[i].name);
-			return;
-		}
-		memcpy(wanted[i].pointer, &symbol, sizeof symbol);
-	}
-	if (curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		error_set(&load_error, ERROR_SYSTEM, "libcurl does not start");
+/* What libcurl.a wants of the libraries for other protocols (Makefile): nobody calls it but
+ * curl_global_init, which takes 0 for success. */
+long transfer_absent(void);
+long transfer_absent(void)
+{
+	return 0;
 }
 
 /* --- handles --- */
@@ -109,7 +70,7 @@ void connections_close(struct connections *c)
 		return;
 	while ((h = SLIST_FIRST(&c->idle))) {
 		SLIST_REMOVE_HEAD(&c->idle, next);
-		curl.easy_cleanup(h->easy);
+		curl_easy_cleanup(h->easy);
 		free(h);
 	}
 	pthread_mutex_destroy(&c->mutex);
@@ -120,9 +81,9 @@ static struct handle *take(struct connections *c, struct error *e)
 {
 	struct handle *h;
 
-	pthread_once(&load_once, load);
-	if (load_error.kind) {
-		*e = load_error;
+	pthread_once(&start_once, start);
+	if (!started) {
+		error_set(e, ERROR_SYSTEM, "libcurl does not start");
 		return NULL;
 	}
 	pthread_mutex_lock(&c->mutex);
@@ -134,7 +95,7 @@ static struct handle *take(struct connections *c, struct error *e)
 		return h;
 	h = calloc(1, sizeof *h);
 	if (h)
-		h->easy = curl.easy_init();
+		h->easy = curl_easy_init();
 	if (!h || !h->easy) {
 		free(h);
 		error_memory(e);
@@ -145,7 +106,7 @@ static struct handle *take(struct connections *c, struct error *e)
 
 static void give_back(struct connections *c, struct handle *h)
 {
-	curl.easy_reset(h->easy);
+	curl_easy_reset(h->easy);
 	pthread_mutex_lock(&c->mutex);
 	SLIST_INSERT_HEAD(&c->idle, h, next);
 	pthread_mutex_unlock(&c->mutex);
@@ -389,32 +350,32 @@ static int set_headers(CURL *easy, const struct transfer *t, struct curl_slist *
 
 			if (strpbrk(*h, "\r\n"))
 				return error_set(e, ERROR_INPUT, "a header with a line end in it");
-			longer = curl.slist_append(*list, *h);
+			longer = curl_slist_append(*list, *h);
 			if (!longer)
 				return error_memory(e);
 			*list = longer;
 		}
-	curl.easy_setopt(easy, CURLOPT_HTTPHEADER, *list);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, *list);
 	return 0;
 }
 
 static void set_body(CURL *easy, const struct http_request *q, struct exchange *x)
 {
 	if (strcmp(q->method, "HEAD") == 0)
-		curl.easy_setopt(easy, CURLOPT_NOBODY, 1L);
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
 	else if (q->body_size >= 0)
-		curl.easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+		curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
 	else
-		curl.easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-	curl.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
+		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
 	if (q->body_size < 0)
 		return;
-	curl.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->body_size);
-	curl.easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
-	curl.easy_setopt(easy, CURLOPT_READDATA, x);
-	curl.easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
-	curl.easy_setopt(easy, CURLOPT_SEEKDATA, x);
-	curl.easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_SIZE);
+	curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->body_size);
+	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
+	curl_easy_setopt(easy, CURLOPT_READDATA, x);
+	curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
+	curl_easy_setopt(easy, CURLOPT_SEEKDATA, x);
+	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_SIZE);
 }
 
 static int set_trust(CURL *easy, const struct transfer *t, const struct url *u, struct error *e)
@@ -427,20 +388,20 @@ static int set_trust(CURL *easy, const struct transfer *t, const struct url *u, 
 	if (certificates_find(u->host, u->port, &c, e) < 0)
 		return -1;
 	if (file && *file)
-		curl.easy_setopt(easy, CURLOPT_CAINFO, file);
+		curl_easy_setopt(easy, CURLOPT_CAINFO, file);
 	if (folder && *folder)
-		curl.easy_setopt(easy, CURLOPT_CAPATH, folder);
+		curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
 	if (c.ca) {
 		struct curl_blob blob = { c.ca, c.ca_size, CURL_BLOB_COPY };
 
-		curl.easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
 	}
 	if (c.certificate) {
-		curl.easy_setopt(easy, CURLOPT_SSLCERT, c.certificate);
-		curl.easy_setopt(easy, CURLOPT_SSLKEY, c.key);
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, c.certificate);
+		curl_easy_setopt(easy, CURLOPT_SSLKEY, c.key);
 	}
-	curl.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, t->verify ? 1L : 0L);
-	curl.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, t->verify ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
 	certificates_release(&c);
 	return 0;
 }
@@ -448,29 +409,30 @@ static int set_trust(CURL *easy, const struct transfer *t, const struct url *u, 
 static void set_rest(CURL *easy, const struct transfer *t, const struct url *u, struct exchange *x,
                      char *text)
 {
-	curl.easy_setopt(easy, CURLOPT_URL, t->url);
-	curl.easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-	curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl.easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl.easy_setopt(easy, CURLOPT_USERAGENT, t->user_agent);
-	curl.easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)BUFFER_SIZE);
-	curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT,
+	curl_easy_setopt(easy, CURLOPT_URL, t->url);
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, t->user_agent);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)BUFFER_SIZE);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT,
 	                 (long)(t->stall_seconds < CONNECT_SECONDS ? t->stall_seconds : CONNECT_SECONDS));
-	curl.easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, text);
-	curl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl.easy_setopt(easy, CURLOPT_HEADERDATA, x);
-	curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl.easy_setopt(easy, CURLOPT_WRITEDATA, x);
-	curl.easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-	curl.easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_tick);
-	curl.easy_setopt(easy, CURLOPT_XFERINFODATA, x);
-	curl.easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, text);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_tick);
+	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, x);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	curl_easy_setopt(easy, CURLOPT_SOCKS5_AUTH, (long)CURLAUTH_BASIC);
 	if (url_reach(u->host) == URL_LOOPBACK) /* this machine is not behind a proxy (H186) */
-		curl.easy_setopt(easy, CURLOPT_PROXY, "");
+		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
 static bool is_worth_repeating(CURLcode code)
@@ -507,7 +469,7 @@ static enum transfer_end judge(CURLcode code, struct exchange *x, const char *te
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return TRANSFER_BROKEN;
 	if (!text[0])
-		text = curl.easy_strerror(code);
+		text = curl_easy_strerror(code);
 	error_set(x->error, is_worth_repeating(code) ? ERROR_NETWORK : ERROR_INPUT, "%s%s", text,
 	          strstr(text, "not yet valid") || strstr(text, "expired") ? clock : "");
 	return is_worth_repeating(code) ? TRANSFER_BROKEN : TRANSFER_FAILED;
@@ -537,13 +499,13 @@ enum transfer_end transfer_perform(struct connections *c, struct transfer *t,
 		set_body(h->easy, t->request, &x);
 		set_rest(h->easy, t, &u, &x, text);
 		clock_gettime(CLOCK_MONOTONIC, &x.window);
-		result = judge(curl.easy_perform(h->easy), &x, text);
-		curl.easy_getinfo(h->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-		curl.easy_getinfo(h->easy, CURLINFO_PRIMARY_IP, &peer);
+		result = judge(curl_easy_perform(h->easy), &x, text);
+		curl_easy_getinfo(h->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+		curl_easy_getinfo(h->easy, CURLINFO_PRIMARY_IP, &peer);
 		snprintf(r->peer, sizeof r->peer, "%s", peer ? peer : "");
 		r->content_length = length;
 	}
 	give_back(c, h);
-	curl.slist_free_all(headers);
+	curl_slist_free_all(headers);
 	return result;
 }

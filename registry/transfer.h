@@ -1,6 +1,6 @@
 /* Transfers: one HTTP exchange over libcurl, without redirects and without a second attempt.
  *
- * The one door to libcurl, which is loaded when the first transfer is made. What to do with the
+ * The one door to libcurl, which is started when the first transfer is made. What to do with the
  * outcome is decided in http.c.
  *
  * Threads: connections may be shared; each transfer under way has a curl handle of its own.
