@@ -123,6 +123,10 @@ static void print_help(FILE *out)
 	      "      --root DIR   Where images and caches are kept (default $CAIRN_ROOT, else\n"
 	      "                   /var/lib/cairn for root and ~/.local/share/cairn for others)\n"
 	      "      --version    Show the version\n\n"
+	      "Examples:\n"
+	      "  cairn build -t example.org/app:1.0 .   A folder with a Dockerfile to an image\n"
+	      "  cairn build --check .                  What the Dockerfile could do better\n"
+	      "  cairn push example.org/app:1.0         The image to its registry\n\n"
 	      "Run 'cairn COMMAND --help' for more about a command.\n",
 	      out);
 }
@@ -163,14 +167,17 @@ static bool print_group(const char *name, FILE *out)
 	return found;
 }
 
-static int unknown_command(const char *name, struct error *e)
+/* GROUP is the first of two words; NULL when there is one. */
+static int unknown_command(const char *group, const char *name, struct error *e)
 {
-	const char *names[COMMAND_COUNT];
-	const char *nearest;
+	const char *names[COMMAND_COUNT], *nearest;
+	size_t length = group ? strlen(group) + 1 : 0, count = 0;
 
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		names[i] = commands[i].name;
-	nearest = suggestion(name, names, COMMAND_COUNT);
+		if (!group || (strncmp(commands[i].name, group, length - 1) == 0 &&
+		               commands[i].name[length - 1] == ' '))
+			names[count++] = commands[i].name + length;
+	nearest = suggestion(name, names, count);
 	if (nearest)
 		return error_set(e, ERROR_INPUT, "unknown command: %s (did you mean %s?)", name,
 		                 nearest);
@@ -190,8 +197,8 @@ static int run_command(int count, char **words, struct error *e)
 	if (used > 0)
 		return command->run(count - used + 1, words + used - 1, e);
 	if (print_group(words[0], count == 1 ? stdout : stderr))
-		return count == 1 ? 0 : unknown_command(words[1], e);
-	return unknown_command(words[0], e);
+		return count == 1 ? 0 : unknown_command(words[0], words[1], e);
+	return unknown_command(NULL, words[0], e);
 }
 
 /* "cairn help image ls" is "cairn image ls --help". */
@@ -206,6 +213,17 @@ static int run_help(int count, char **words, struct error *e)
 	if (count > 0)
 		asked[count++] = (char *)"--help";
 	return run_command(count, asked, e);
+}
+
+static int unknown_flag(const char *word, struct error *e)
+{
+	static const char *const flags[] = { "--root", "--version", "--help" };
+	const char *nearest = suggestion(word, flags, sizeof flags / sizeof *flags);
+
+	if (nearest)
+		return error_set(e, ERROR_INPUT, "unknown flag: %s (did you mean %s?)", word,
+		                 nearest);
+	return error_set(e, ERROR_INPUT, "unknown flag: %s (see 'cairn --help')", word);
 }
 
 /* The options before the command; returns how many words they are, or -1 and E. */
@@ -246,7 +264,7 @@ static int run(int count, char **words, struct error *e)
 	if (count > 0 && (strcmp(words[0], "--version") == 0 || strcmp(words[0], "-v") == 0))
 		return command_version(1, words, e);
 	if (count > 0 && words[0][0] == '-')
-		return error_set(e, ERROR_INPUT, "unknown flag: %s (see 'cairn --help')", words[0]);
+		return unknown_flag(words[0], e);
 	return run_command(count, words, e);
 }
 

@@ -16,7 +16,7 @@ static const struct option_row rows[] = {
 	{ "annotation", 0, "strings", "Add an annotation to the image" },
 	{ "build-arg", 0, "strings", "Set a build-time variable" },
 	{ "build-context", 0, "strings", "Additional build contexts (e.g., name=path)" },
-	{ "call", 0, "string", "Evaluate instead of building (check, outline, targets)" },
+	{ "call", 0, "string", "Tell instead of building (check, outline, targets)" },
 	{ "cgroup-parent", 0, "string", "Control group that those of RUN are in" },
 	{ "check", 0, NULL, "Short for --call=check" },
 	{ "cpu-period", 0, "number", "Microseconds in which --cpu-quota is counted" },
@@ -77,7 +77,23 @@ static const struct option_row rows[] = {
 };
 
 static const struct usage usage = {
-	"build", "[OPTIONS] PATH | URL | -", "Build an image from a Dockerfile", rows, 0, ARGUMENTS_ANY
+	"build", "[OPTIONS] PATH | URL | -", "Build an image from a Dockerfile", rows, 0, ARGUMENTS_ANY,
+	"Examples:\n"
+	"  cairn build -t example.org/app:1.0 .         A folder with a Dockerfile to an image\n"
+	"  cairn build --push -t example.org/app:1.0 .  ... and to its registry\n"
+	"  cairn build -o type=oci,dest=app.tar .       ... or to a file\n"
+	"  cairn build --target test --no-cache .       One stage, all of it again\n"
+	"  cairn build --check .                        What the Dockerfile could do better\n"
+	"  cairn build --call=outline .                 What can be set in it\n"
+	"  cairn build https://example.org/x.git#main   A repository\n"
+	"  cairn build - <Dockerfile                    A Dockerfile alone\n"
+	"\n"
+	"A --build-context is a folder, docker-image://NAME, oci-layout://FOLDER[:TAG|@DIGEST],\n"
+	"target:STAGE, a repository, or a URL: a folder with that one file, \"context\". It stands in for\n"
+	"the image or stage of its NAME; NAME::os/arch is for one platform.\n"
+	"\n"
+	"The environment counts, too: SOURCE_DATE_EPOCH, proxies of docker's config.json,\n"
+	"DOCKER_DEFAULT_PLATFORM, DOCKER_CONFIG, DOCKER_AUTH_CONFIG, BUILDKIT_PROGRESS, NO_COLOR.\n"
 };
 
 /* --- lists ---------------------------------------------------------------------------------- */

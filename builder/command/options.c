@@ -249,4 +249,6 @@ void options_help(const struct usage *u, FILE *out)
 		               row->value ? row->value : "");
 		fprintf(out, "%*s%s\n", (int)width + 10 - used, "", row->help);
 	}
+	if (u->more)
+		fprintf(out, "\n%s", u->more);
 }

@@ -33,6 +33,7 @@ struct usage {
 	const char *about;     /* a sentence */
 	const struct option_row *rows;
 	size_t at_least, at_most; /* how many arguments; ARGUMENTS_ANY: no end */
+	const char *more;      /* lines below the options; NULL: none */
 	bool options_first;       /* what follows an argument is an argument: another command's words */
 };
 
