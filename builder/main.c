@@ -167,12 +167,27 @@ static bool print_group(const char *name, FILE *out)
 	return found;
 }
 
+/* Commands of docker that have to do with containers. */
+static bool is_for_containers(const char *name)
+{
+	static const char *const names[] = { "container", "create", "exec", "kill", "logs", "ps",
+		                             "rm", "run", "start", "stop" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* GROUP is the first of two words; NULL when there is one. */
 static int unknown_command(const char *group, const char *name, struct error *e)
 {
 	const char *names[COMMAND_COUNT], *nearest;
 	size_t length = group ? strlen(group) + 1 : 0, count = 0;
 
+	if (!group && is_for_containers(name))
+		return error_set(e, ERROR_INPUT, "cairn %s: cairn builds images and runs no containers; "
+		                 "'cairn save IMAGE | docker load' (or podman load) takes one to who does", name);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (!group || (strncmp(commands[i].name, group, length - 1) == 0 &&
 		               commands[i].name[length - 1] == ' '))
