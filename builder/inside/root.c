@@ -5,7 +5,7 @@
 
 #include "builder/inside/inside.h"
 
-enum { EPERM = 1, EACCES = 13, MNT_DETACH = 2 };
+enum { EPERM = 1, EACCES = 13, EINVAL = 22, MNT_DETACH = 2 };
 
 /* Before 6.7 all layers must fit one page: they get short names, links in a folder of the
  * workspace, which lead through our descriptors, so that no path of the store is read as options. */
@@ -143,10 +143,14 @@ void root_make(struct inside *in)
 		{ "mode", "0700" }, { "noswap", NULL }, { NULL, NULL } };
 	static const struct option old_memory[] = { { "mode", "0700" }, { NULL, NULL } };
 	const struct request *r = in->r;
-	long target;
+	long target, private;
 
-	/* What is mounted from here on is seen by nobody else. */
-	must_mount(sys(mount, "", "/", "", MS_REC | MS_PRIVATE, 0), "make mounts private");
+	/* What is mounted from here on is seen by nobody else. In a chroot the mount that holds "/" is
+	 * out of reach, and so is a root of our own (pivot_root). */
+	private = sys(mount, "", "/", "", MS_REC | MS_PRIVATE, 0);
+	if (private == -EINVAL)
+		fail_as(REPLY_NO_MOUNTS, 0, "cairn runs in a chroot, whose / is no mount point", "");
+	must_mount(private, "make mounts private");
 	in->workspace = (int)new_mount("tmpfs", memory, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
 	if (in->workspace < 0)
 		in->workspace = (int)must_mount(new_mount("tmpfs", old_memory,
