@@ -14,7 +14,7 @@ check "... but for another secret" build --secret id=t,src="$work/base/Dockerfil
 check "... it is" logs 'search layers'
 check "... the first one still is known" sh -c \
 	'"$CAIRN" build --progress=plain '"$secret"' "$0" 2>&1 | grep -c "search layers" | grep -qx 0' "$ctx"
-check "what stands for them is one line each" sh -c 'cat "$0"/searched/[0-9a-f]* | sort | uniq -c | awk "{ n++; if (length(\$2) != 64) exit 1 } END { exit n != 2 }"' "$CAIRN_ROOT"
+check "what stands for them is one line each" sh -c 'sed "/^$/d; /^CRC-32 /d" "$0"/searched/[0-9a-f]* | sort | uniq -c | awk "{ n++; if (length(\$2) != 64) exit 1 } END { exit n != 2 }"' "$CAIRN_ROOT"
 
 file 'RUN --mount=type=secret,id=t,env=T mkdir -p /etc/app && echo "password=$T" >/etc/app/conf\n'
 check "a secret in a layer fails the build" fails $secret -t localhost/leaky -o "type=oci,dest=$work/leaky.tar" --iidfile "$work/leaky.id"
