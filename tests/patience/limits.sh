@@ -1,7 +1,7 @@
 # --memory, --cpus, --pids-limit and their like: control groups.
 
-# groups: those of cairn on this machine.
-groups() { find /sys/fs/cgroup -type d -name 'cairn.*' 2>/dev/null; }
+# groups: those of the build that was started here; others may be at work on this machine.
+groups() { find /sys/fs/cgroup -type d -name "cairn.$building.*" 2>/dev/null; }
 no_groups() { ! groups | grep .; }
 
 # setting V1 V2: what is written in that file of the group of the build that is under way.
@@ -29,9 +29,8 @@ if find /sys/fs/cgroup -name cgroup.procs -path '*memory*' -writable 2>/dev/null
 	check "... and memory" [ "$(setting memory.limit_in_bytes memory.max)" = $((64 << 20)) ]
 	kill -KILL $building
 	wait $building 2>/dev/null
-	check "a killed build leaves its groups to the next" build --help
 	file 'RUN exit 4\n'
-	check "... which removes them" fails --cpuset-cpus 0 --cpus 0.5 -m 64m
+	check "the groups of a killed build are removed by the next one" fails --cpuset-cpus 0 --cpus 0.5 -m 64m
 	check "... nothing is left" wait_until no_groups
 	check "a group may be named" sh -c '"$0" build --progress=plain --cgroup-parent cairn-test -m 64m "$1" 2>&1 | grep "exit code: 4"' "$CAIRN" "$ctx"
 	check "... where they are then" sh -c 'find /sys/fs/cgroup -type d -name cairn-test | grep .'
