@@ -71,6 +71,23 @@ static int fail_document(struct planner *p, const struct clause *c, const struct
 	return -1;
 }
 
+/* The file name that a here-document NAME gives: one part, whatever dots and slashes lead to it. NULL
+ * and p->e when that is no file of a folder. */
+static const char *document_name(struct planner *p, const struct clause *c,
+                                 const struct source *in)
+{
+	const char *rooted = plan_text(p, "/%s", in->heredoc->name);
+	const char *clean = rooted ? plan_clean(p, rooted) : NULL;
+
+	if (!clean)
+		return NULL;
+	if (clean[1] && !strchr(clean + 1, '/'))
+		return clean + 1;
+	plan_fail_at(p, c, in->word, 0, "here-document \"%s\": this is not the name of a file",
+	             in->heredoc->name);
+	return NULL;
+}
+
 static int add_document(struct planner *p, struct draft *d, const struct clause *c,
                         const struct heredoc *h, struct copy_source *s)
 {
@@ -80,7 +97,6 @@ static int add_document(struct planner *p, struct draft *d, const struct clause 
 	auto_free char *body = NULL;
 
 	s->kind = SOURCE_DOCUMENT;
-	s->text = h->name;
 	s->document = h->body;
 	if (h->expand) {
 		plan_expansion(p, d, c, &names, &how);
@@ -102,7 +118,8 @@ static int add_source(struct planner *p, struct draft *d, const struct clause *c
 	struct copy_source *s = &copy->source[copy->source_count];
 
 	if (in->heredoc) {
-		if (add_document(p, d, c, in->heredoc, s) < 0)
+		s->text = document_name(p, c, in);
+		if (!s->text || add_document(p, d, c, in->heredoc, s) < 0)
 			return -1;
 	} else {
 		s->text = plan_expand(p, d, c, in->word);
