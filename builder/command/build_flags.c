@@ -159,6 +159,37 @@ static int gather_split(struct build_flags *flags, const char *name, struct list
 
 /* --- flags, by what they are about ---------------------------------------------------------- */
 
+/* What NAME=VALUE says to the builder itself. */
+static int heed_arg(struct build_flags *flags, const char *name, const char *value,
+                    struct error *e)
+{
+	static const struct {
+		const char *name, *why;
+	} ignored[] = {
+		{ "BUILDKIT_INLINE_CACHE", "an image carries no cache here" },
+		{ "BUILDKIT_MULTI_PLATFORM", "an image of one platform has no index" },
+	};
+	bool yes = false;
+
+	if (strcmp(name, "BUILDKIT_CACHE_MOUNT_NS") == 0)
+		flags->build.cache_mount_namespace = value;
+	if (strcmp(name, "BUILDKIT_SANDBOX_HOSTNAME") == 0 && !flags->build.hostname)
+		flags->build.hostname = value;
+	if (strcmp(name, "BUILDKIT_CONTEXT_KEEP_GIT_DIR") == 0)
+		options_truth(value, &flags->keep_git_dir);
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
+		char *text = NULL;
+
+		if (strcmp(name, ignored[i].name) != 0 || !options_truth(value, &yes) || !yes)
+			continue;
+		if (asprintf(&text, "--build-arg %s is ignored: %s", name, ignored[i].why) < 0)
+			text = NULL;
+		if (!build_flags_keep(flags, text, e) || list_add(&flags->warnings, text, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* "K=V"; "K" is the environment's, and nothing when that has none. */
 static int split_args(struct build_flags *flags, struct error *e)
 {
@@ -179,10 +210,8 @@ static int split_args(struct build_flags *flags, struct error *e)
 		if (!name)
 			return -1;
 		flags->arg[flags->plan.arg_count++] = (struct build_arg){ name, value };
-		if (strcmp(name, "BUILDKIT_CACHE_MOUNT_NS") == 0)
-			flags->build.cache_mount_namespace = value;
-		if (strcmp(name, "BUILDKIT_SANDBOX_HOSTNAME") == 0 && !flags->build.hostname)
-			flags->build.hostname = value;
+		if (heed_arg(flags, name, value, e) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -313,7 +313,7 @@ static int begin(struct session *s, struct error *e)
 	interrupt_catch(build_cancel);
 	for (size_t i = 0; i < f->warnings.count; i++)
 		progress_warn(s->progress, f->warnings.item[i]);
-	return context_source_open(f->context, f->file, s->store, &s->place, e);
+	return context_source_open(f->context, f->file, f->keep_git_dir, s->store, &s->place, e);
 }
 
 static void report(struct session *s, bool succeeded)

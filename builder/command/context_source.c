@@ -147,13 +147,16 @@ static int file_of_url(const char *url, struct store *s, struct context_source *
 	return place->folder ? 0 : error_memory(e);
 }
 
-static int from_git(const char *text, struct store *s, struct context_source *place,
-                    struct error *e)
+static int from_git(const char *text, bool keep_dir, struct store *s,
+                    struct context_source *place, struct error *e)
 {
 	char commit[GIT_COMMIT];
 	struct git_place git;
+	bool known = git_place_parse(text, &git, e) == 0;
 
-	if (git_place_parse(text, &git, e) == 0 && git_resolve(&git, NULL, commit, e) == 0)
+	if (keep_dir)
+		git.keep_dir = 1;
+	if (known && git_resolve(&git, NULL, commit, e) == 0)
 		place->folder = git_checkout(s, &git, NULL, commit, &place->temp,
 		                             &place->modified, e);
 	git_place_release(&git);
@@ -174,7 +177,7 @@ static int from_folder(const char *path, struct context_source *place, struct er
 	return place->folder ? 0 : error_memory(e);
 }
 
-int context_source_open(const char *text, const char *file, struct store *s,
+int context_source_open(const char *text, const char *file, bool keep_git_dir, struct store *s,
                         struct context_source *place, struct error *e)
 {
 	*place = (struct context_source){ .modified = -1 };
@@ -188,7 +191,7 @@ int context_source_open(const char *text, const char *file, struct store *s,
 		return fd < 0 ? -1 : take_stream(s, fd, place, e);
 	}
 	if (git_is_place(text))
-		return from_git(text, s, place, e);
+		return from_git(text, keep_git_dir, s, place, e);
 	return is_web_address(text) ? from_url(text, s, place, e) : from_folder(text, place, e);
 }
 
@@ -196,7 +199,7 @@ int context_source_fetch(const char *address, struct store *s, struct context_so
                          struct error *e)
 {
 	*place = (struct context_source){ .modified = -1 };
-	return git_is_place(address) ? from_git(address, s, place, e)
+	return git_is_place(address) ? from_git(address, false, s, place, e)
 	                             : file_of_url(address, s, place, e);
 }
 

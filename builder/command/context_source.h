@@ -21,9 +21,9 @@ struct context_source {
 	struct store_temp temp;
 };
 
-/* TEXT is the argument; FILE is -f, which may need standard input for itself. PLACE needs
- * context_source_release in every case. */
-int context_source_open(const char *text, const char *file, struct store *s,
+/* TEXT is the argument; FILE is -f, which may need standard input for itself; with KEEP_GIT_DIR a
+ * repository has its .git. PLACE needs context_source_release in every case. */
+int context_source_open(const char *text, const char *file, bool keep_git_dir, struct store *s,
                         struct context_source *place, struct error *e);
 /* A --build-context that has an address: the files of a repository, or of any other URL a folder
  * with one file, "context", whatever that is, as BuildKit has it. The rest as above. */
