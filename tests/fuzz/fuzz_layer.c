@@ -1,5 +1,6 @@
-/* Any bytes as a layer: reading, indexing and unpacking end in a table and a tree or in an error,
- * and nothing outside the store changes. Checksums are put right first, or every input would end
+/* Any bytes as a layer, stored and then read or read while it arrives, alone and on a base with links:
+ * reading, indexing and unpacking end in a table and a tree or in an error, and nothing outside the
+ * store changes. Checksums are put right first, or every input would end
  * at its first header.
  */
 #include <dirent.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "layers/archive.h"
+#include "layers/arrival.h"
 #include "layers/blob.h"
 #include "layers/layer.h"
 #include "layers/path.h"
@@ -84,9 +86,79 @@ static int64_t read_all(const unsigned char *bytes, size_t size)
 	return total;
 }
 
+static const struct tree_rules rules = { .user_xattrs = true };
+
+/* Half of all inputs are read while they come, in pieces. */
+static int take_in(struct store *s, const unsigned char *bytes, size_t size, struct layer *layer,
+                   struct error *e)
+{
+	struct arrival *a;
+
+	digest_of(bytes, size, &layer->blob);
+	layer->diff_id = layer->blob;
+	if (layer->blob.byte[0] & 1) {
+		if (blob_put(s, bytes, size, &layer->blob, e) < 0)
+			abort();
+		return layer_index(s, layer, e);
+	}
+	a = arrival_begin(s, layer, &rules, e);
+	if (!a)
+		abort();
+	for (size_t at = 0; at < size; at += 700)
+		if (arrival_write(a, bytes + at, size - at < 700 ? size - at : 700, e) < 0)
+			abort();
+	return arrival_finish(a, e);
+}
+
+/* What layers of another image may find below them. */
+static void make_base(struct store *s, struct layer *base)
+{
+	static const struct entry entries[] = {
+		{ .path = "a", .type = ENTRY_SYMLINK, .link = "d" },
+		{ .path = "b", .type = ENTRY_SYMLINK, .link = "a/e" },
+		{ .path = "d", .type = ENTRY_DIR, .mode = 0755 },
+		{ .path = "d/e", .type = ENTRY_DIR, .mode = 0755 },
+		{ .path = "d/f", .type = ENTRY_FILE, .mode = 0644 },
+		{ .path = "l", .type = ENTRY_SYMLINK, .link = "/../d/f" },
+		{ .path = "loop", .type = ENTRY_SYMLINK, .link = "loop" },
+		{ .path = "up", .type = ENTRY_SYMLINK, .link = "../.." },
+	};
+	struct error e;
+	struct layer_writer *w = layer_begin(s, &e);
+
+	for (size_t i = 0; w && i < sizeof entries / sizeof *entries; i++)
+		if (layer_add(w, &entries[i], NULL, &e) < 0)
+			abort();
+	if (!w || layer_finish(w, base, &e) < 0)
+		abort();
+}
+
+static int count(void *context, const struct found *found, struct error *e)
+{
+	(void)e;
+	*(size_t *)context += strlen(found->entry.path);
+	return 0;
+}
+
+static void unpack_on_base(struct store *s, const struct layer *layer)
+{
+	struct layer layers[2] = { [1] = *layer };
+	char path[TREE_PATH];
+	struct error e;
+	size_t total = 0;
+
+	make_base(s, &layers[0]);
+	struct stack *stack = stack_new(s, layers, 2, NULL, NULL, &e);
+
+	if (!stack)
+		abort();
+	if (stack_walk(stack, "", true, count, &total, &e) == 0)
+		tree_make(s, layer, stack, 1, &rules, path, &e);
+	stack_free(stack);
+}
+
 static void unpack(struct store *s, const unsigned char *bytes, size_t size)
 {
-	const struct tree_rules rules = { .user_xattrs = true };
 	struct layer layer = { .blob_size = (int64_t)size };
 	struct table *table;
 	char path[TREE_PATH];
@@ -94,10 +166,7 @@ static void unpack(struct store *s, const unsigned char *bytes, size_t size)
 	int64_t total = 0;
 	struct error e;
 
-	if (blob_put(s, bytes, size, &layer.blob, &e) < 0)
-		abort();
-	layer.diff_id = layer.blob;
-	if (layer_index(s, &layer, &e) < 0)
+	if (take_in(s, bytes, size, &layer, &e) < 0)
 		return;
 	table = table_open(s, &layer.diff_id, &e);
 	if (!table)
@@ -107,8 +176,10 @@ static void unpack(struct store *s, const unsigned char *bytes, size_t size)
 		total += entry.size;
 	}
 	table_close(table);
-	if (total < (16 << 20))
-		tree_make(s, &layer, NULL, 0, &rules, path, &e);
+	if (total > (16 << 20))
+		return;
+	tree_make(s, &layer, NULL, 0, &rules, path, &e);
+	unpack_on_base(s, &layer);
 }
 
 static void nothing_else_is_there(const char *folder)
