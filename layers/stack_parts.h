@@ -1,4 +1,4 @@
-/* What stack.c, stack_walk.c and tree.c share; nobody else includes this. */
+/* What stack*.c and tree.c share; nobody else includes this. */
 #pragma once
 #include "layers/stack.h"
 
