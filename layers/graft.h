@@ -7,8 +7,8 @@
 #pragma once
 #include "layers/stack.h"
 
-/* Layer number I, as it is on those below it, whose tables are right: *AS names its table in the
- * store. 1; 0 when its own table is right, as nearly always; -1 and E, ERROR_CORRUPT when an entry
- * would lie below a file. */
+/* Layer number I, as it is on those below it, whose tables are right: *AS becomes the name of its
+ * table in the store. 1; 0, and *AS as it was, when its own table is right, as nearly always; -1 and
+ * E, ERROR_CORRUPT when an entry would lie below a file. */
 int graft_table(struct store *s, const struct layer *layers, struct table *const *tables, size_t i,
                 struct digest *as, struct error *e);

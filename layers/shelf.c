@@ -11,6 +11,9 @@ struct kept {
 	struct digest diff_id, blob;
 	struct table *table; /* NULL until asked for */
 	bool whole;
+	struct table **below; /* what GRAFT holds for; each table is open once, so a pointer tells */
+	size_t below_count;
+	struct digest graft;
 };
 
 struct kept_tree {
@@ -48,6 +51,7 @@ void shelf_free(struct shelf *shelf)
 			next = k->next;
 			if (k->table)
 				table_close(k->table);
+			free(k->below);
 			free(k);
 		}
 		for (struct kept_tree *t = shelf->tree[i], *next; t; t = next) {
@@ -150,4 +154,41 @@ const char *shelf_keep_tree(struct shelf *shelf, const struct digest *chain, con
 	}
 	pthread_mutex_unlock(&shelf->lock);
 	return t ? t->path : NULL;
+}
+
+bool shelf_graft(struct shelf *shelf, const struct digest *diff_id, struct table *const *below,
+                 size_t count, struct digest *name)
+{
+	struct kept *k;
+	bool known;
+
+	pthread_mutex_lock(&shelf->lock);
+	k = find(shelf, diff_id, NULL);
+	known = k && k->below && k->below_count == count &&
+	        memcmp(k->below, below, count * sizeof *below) == 0;
+	if (known)
+		*name = k->graft;
+	pthread_mutex_unlock(&shelf->lock);
+	return known;
+}
+
+void shelf_keep_graft(struct shelf *shelf, const struct digest *diff_id, struct table *const *below,
+                      size_t count, const struct digest *name)
+{
+	struct table **copy = malloc((count + 1) * sizeof *copy);
+	struct kept *k;
+
+	if (copy)
+		memcpy(copy, below, count * sizeof *copy);
+	pthread_mutex_lock(&shelf->lock);
+	k = find(shelf, diff_id, NULL);
+	if (k) {
+		free(k->below);
+		k->below = copy;
+		k->below_count = count;
+		k->graft = *name;
+		copy = NULL;
+	}
+	pthread_mutex_unlock(&shelf->lock);
+	free(copy);
 }

@@ -1,8 +1,9 @@
 /* A shelf: what a build has found out about layers, so that it asks the disk once.
  *
  * A build of a hundred steps looks at its lower layers a hundred times each. The shelf keeps their
- * tables open, and remembers which layers it has seen whole and which trees they have. Layers do not go away while somebody
- * has the store open (layers/store.h), so what was seen stays true.
+ * tables open, and remembers which layers it has seen whole, which trees they have and what their
+ * tables are on others. Layers do not go away while somebody has the store open (layers/store.h), so
+ * what was seen stays true.
  *
  * Threads: may be shared.
  */
@@ -29,3 +30,10 @@ const char *shelf_keep_tree(struct shelf *shelf, const struct digest *chain, con
 
 /* The table of DIFF_ID, lent until the shelf is freed. NULL and E as table_open. */
 struct table *shelf_table(struct shelf *shelf, const struct digest *diff_id, struct error *e);
+
+/* What shelf_keep_graft was told last of DIFF_ID, if that was on these COUNT tables, all lent by
+ * SHELF: the name of its table there. False: ask layers/graft.h. */
+bool shelf_graft(struct shelf *shelf, const struct digest *diff_id, struct table *const *below,
+                 size_t count, struct digest *name);
+void shelf_keep_graft(struct shelf *shelf, const struct digest *diff_id, struct table *const *below,
+                      size_t count, const struct digest *name);

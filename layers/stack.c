@@ -163,11 +163,19 @@ static int open_table(struct stack *st, size_t i, struct error *e)
 /* Called with OPENING held, all tables below being right: is table I, on these layers? */
 static int graft(struct stack *st, size_t i, struct error *e)
 {
-	struct digest name;
-	int grafted = graft_table(st->store, st->layers, st->tables, i, &name, e);
+	const struct digest *diff_id = &st->layers[i].diff_id;
+	struct digest name = *diff_id;
 
-	if (grafted <= 0)
-		return grafted;
+	if (table_orphan_count(st->tables[i]) == 0)
+		return 0;
+	if (!st->shelf || !shelf_graft(st->shelf, diff_id, st->tables, i, &name)) {
+		if (graft_table(st->store, st->layers, st->tables, i, &name, e) < 0)
+			return -1;
+		if (st->shelf)
+			shelf_keep_graft(st->shelf, diff_id, st->tables, i, &name);
+	}
+	if (digest_equal(&name, diff_id))
+		return 0;
 	if (!st->shelf)
 		table_close(st->tables[i]);
 	st->names[i] = name;
