@@ -237,7 +237,10 @@ static int write_output(struct build_result *r, const struct built *b,
 	if (result == 0 && !digest_is_zero(&written.digest)) {
 		r->published.digest = written.digest;
 		r->published.size = (size_t)written.size;
+		free(r->published.descriptor);
+		r->published.descriptor = take_pointer(&written.descriptor);
 	}
+	free(written.descriptor);
 	for (size_t i = 0; i < list.count; i++)
 		free((char *)list.item[i]);
 	free(list.item);
@@ -351,4 +354,12 @@ int build_result_tell(const struct build_result *result, const struct image *ima
 	    write_file(result->flags->iidfile, digest_format(&image->id, id), DIGEST_TEXT - 1, e) < 0)
 		return error_context(e, "--iidfile");
 	return result->flags->metadata_file ? write_metadata(result, image, e) : 0;
+}
+
+bool build_result_is_printed(const struct build_result *result)
+{
+	for (size_t i = 0; i < result->spec_count; i++)
+		if (result->spec[i].dest && strcmp(result->spec[i].dest, "-") == 0)
+			return true;
+	return false;
 }

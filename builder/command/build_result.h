@@ -40,3 +40,6 @@ int build_result_deliver(struct build_result *result, const struct built *built,
 /* Write --iidfile and --metadata-file. */
 int build_result_tell(const struct build_result *result, const struct image *image,
                       struct error *e);
+
+/* Has an output gone to standard output? An id behind it would be a part of the file. */
+bool build_result_is_printed(const struct build_result *result);

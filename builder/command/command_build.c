@@ -392,7 +392,7 @@ static int build(struct session *s, struct error *e)
 		e->text[mask_text(&s->flags.mask, e->text, strlen(e->text))] = '\0';
 		return error_context(e, "failed to build");
 	}
-	if (s->flags.quiet && !s->flags.no_id && !s->flags.call)
+	if (s->flags.quiet && !s->flags.no_id && !s->flags.call && !build_result_is_printed(&s->result))
 		puts(digest_format(&s->image.id, id));
 	return result;
 }

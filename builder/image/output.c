@@ -30,11 +30,13 @@ static int add_index(struct layout *l, const struct output_source *from,
 		return -1;
 	digest_of(*text, size, &result->digest);
 	result->size = (int64_t)size;
-	result->media_type = spec->oci_types
-	                             ? "application/vnd.oci.image.index.v1+json"
-	                             : "application/vnd.docker.distribution.manifest.list.v2+json";
-	descriptor = json_pack("{s:s, s:s, s:I}", "mediaType", result->media_type, "digest",
-	                       digest_format(&result->digest, digest), "size", (json_int_t)size);
+	descriptor = json_pack("{s:s, s:s, s:I}", "mediaType",
+	                       spec->oci_types
+	                               ? "application/vnd.oci.image.index.v1+json"
+	                               : "application/vnd.docker.distribution.manifest.list.v2+json",
+	                       "digest", digest_format(&result->digest, digest), "size",
+	                       (json_int_t)size);
+	result->descriptor = json_text(descriptor, &size);
 	named = layout_name(l, descriptor, created_of(from->image[0].image), from->name,
 	                    from->name_count, e);
 	json_decref(descriptor);
@@ -47,7 +49,7 @@ static int name_single(struct layout *l, const struct output_source *from,
 {
 	result->digest = out->digest;
 	result->size = (int64_t)out->manifest_size;
-	result->media_type = out->media_type;
+	result->descriptor = json_text(out->descriptor, &(size_t){ 0 });
 	if (layout_name(l, out->descriptor, created_of(out->image), from->name, from->name_count, e) < 0)
 		return -1;
 	if (spec->kind != OUTPUT_DOCKER)
@@ -194,11 +196,7 @@ static int check(const struct output_source *from, const struct output_spec *spe
 int output_write(const struct output_source *from, const struct output_spec *spec,
                  struct output_result *result, struct error *e)
 {
-	struct output_result ignored;
-
-	if (!result)
-		result = &ignored;
-	*result = (struct output_result){ .media_type = NULL };
+	*result = (struct output_result){ .descriptor = NULL };
 	if (check(from, spec, e) < 0)
 		return -1;
 	switch (spec->kind) {

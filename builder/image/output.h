@@ -34,11 +34,10 @@ struct output_source {
 struct output_result {
 	struct digest digest;   /* of the manifest or index; zero for a root filesystem */
 	int64_t size;
-	const char *media_type; /* NULL for a root filesystem */
+	char *descriptor;       /* its, JSON, the caller frees it; NULL for a root filesystem */
 	size_t devices_skipped; /* of a folder: device files that this user may not make */
 };
 
-/* Write the image to SPEC's dest (OUTPUT_OCI, OUTPUT_DOCKER, OUTPUT_LOCAL, OUTPUT_TAR). RESULT may
- * be NULL. */
+/* Write the image to SPEC's dest (OUTPUT_OCI, OUTPUT_DOCKER, OUTPUT_LOCAL, OUTPUT_TAR). */
 int output_write(const struct output_source *from, const struct output_spec *spec,
                  struct output_result *result, struct error *e);
