@@ -21,7 +21,7 @@
 #define OUTPUT_MAX (32 << 20)
 #define ERROR_SHOWN 600
 #define WAIT_MS 200
-#define ARGUMENTS_MAX 24
+#define ARGUMENTS_MAX 32
 
 /* --- the environment of git ------------------------------------------------------------------- */
 
@@ -211,12 +211,16 @@ static int run(const struct git_place *p, const struct git_access *a, int dir,
 		"core.symlinks=true",
 		"-c",
 		"protocol.file.allow=never",
+		"-c",
+		"core.logAllRefUpdates=false", /* who built, where and when is not for images */
+		"-c",
+		"pack.threads=1",
 	};
 	auto_free char *key = NULL, *value = NULL;
 	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, status = 0, number = 0, result = -1;
 	struct output output[2] = { 0 };
 	const char **env;
-	size_t count = 12;
+	size_t count = 16;
 	pid_t pid;
 
 	for (size_t i = 0; arguments[i] && count < ARGUMENTS_MAX - 1; i++)
@@ -300,7 +304,7 @@ int git_resolve(const struct git_place *p, const struct git_access *access,
 		const char *prefix, *suffix;
 	} forms[] = { { "", "^{}" }, { "", "" }, { "refs/tags/", "^{}" }, { "refs/tags/", "" },
 		      { "refs/heads/", "" } };
-	const char *ref = p->ref ? p->ref : "HEAD";
+	const char *ref = p->by_commit ? p->checksum : p->ref ? p->ref : "HEAD";
 	auto_free char *text = NULL;
 
 	if (is_commit(ref)) {
@@ -357,6 +361,21 @@ static int read_time(const struct git_place *p, int dir, const char *commit, int
 	return 0;
 }
 
+/* Make .git depend on the commit only: the index has no times and inodes, and objects are packed as
+ * one thread here does it, not as the remote sent them. */
+static int settle(const struct git_place *p, const struct git_access *a, int dir, struct error *e)
+{
+	static const char in_submodules[] = "git read-tree HEAD && git repack -adfqn";
+
+	if (run(p, a, dir, (const char *[]){ "read-tree", "HEAD", NULL }, NULL, e) < 0 ||
+	    run(p, a, dir, (const char *[]){ "repack", "-adfqn", NULL }, NULL, e) < 0)
+		return -1;
+	if (p->no_submodules)
+		return 0;
+	return run(p, a, dir, (const char *[]){ "submodule", "-q", "foreach", "--recursive",
+	                                        in_submodules, NULL }, NULL, e);
+}
+
 static int populate(const struct git_place *p, const struct git_access *a, int dir,
                     const char *commit, int64_t *committed, struct error *e)
 {
@@ -374,7 +393,7 @@ static int populate(const struct git_place *p, const struct git_access *a, int d
 	                                     "--depth=1", NULL }, NULL, e) < 0)
 		return -1;
 	if (p->keep_dir > 0 && !p->subdir)
-		return 0;
+		return settle(p, a, dir, e);
 	return path_remove(dir, ".git", e);
 }
 

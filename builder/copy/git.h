@@ -21,6 +21,7 @@ struct git_place {
 	char *checksum;  /* how the commit's name must begin; NULL: anything */
 	int keep_dir;    /* .git stays: 1, 0, or -1: not said */
 	bool no_submodules;
+	bool by_commit;  /* CHECKSUM is the commit, whatever REF is now */
 };
 
 #define GIT_COMMIT 65 /* hexadecimal digits of SHA-256, NUL */

@@ -91,7 +91,9 @@ static int take_query(struct git_place *p, const char *name, const char *value, 
 		p->keep_dir = is_true(value);
 	else if (strcmp(name, "submodules") == 0)
 		p->no_submodules = !is_true(value);
-	else if (strcmp(name, "mtime") != 0 && strcmp(name, "fetch-by-commit") != 0)
+	else if (strcmp(name, "fetch-by-commit") == 0)
+		p->by_commit = is_true(value);
+	else if (strcmp(name, "mtime") != 0) /* times in layers are no checkout's anyway */
 		return error_set(e, ERROR_INPUT, "unexpected query \"%s\" of a git repository",
 		                 name);
 	return 0;
@@ -151,6 +153,8 @@ static int check_place(const struct git_place *p, struct error *e)
 		return -1;
 	if (digits == 0 || digits >= GIT_COMMIT || (p->checksum && p->checksum[digits]))
 		return error_set(e, ERROR_INPUT, "git checksum \"%s\" is no commit", p->checksum);
+	if (p->by_commit && (!p->checksum || (digits != 40 && digits != 64)))
+		return error_set(e, ERROR_INPUT, "fetch-by-commit needs all digits of a commit");
 	return 0;
 }
 

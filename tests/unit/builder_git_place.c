@@ -34,6 +34,7 @@ static const struct {
 	{ "https://h/x.git?ref=a#b", "two values for the ref of a git repository" },
 	{ "https://h/x.git?tag=a&branch=b", "two values for the ref of a git repository" },
 	{ "https://h/x.git?commit=main", "git checksum \"main\" is no commit" },
+	{ "https://h/x.git?commit=0a1f&fetch-by-commit=true", "fetch-by-commit needs all digits of a commit" },
 	{ "https://h/x.git?what=1", "unexpected query \"what\" of a git repository" },
 };
 
