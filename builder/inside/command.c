@@ -15,7 +15,8 @@
 
 #include "builder/inside/inside.h"
 
-enum { EPERM = 1, ENOENT = 2, EINTR = 4, ENOEXEC = 8, EACCES = 13, ENOTDIR = 20, ENOSYS = 38 };
+enum { EPERM = 1, ENOENT = 2, EINTR = 4, ENOEXEC = 8, EACCES = 13, ENOTDIR = 20, EINVAL = 22,
+       ENOSYS = 38 };
 enum { S_KIND = 0170000, S_DIRECTORY = 0040000, S_PIPE = 0010000 };
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -87,6 +88,22 @@ static void need(struct start *s, long answer, const char *what)
 	sys(exit, 1);
 }
 
+/* The kernel calls an id invalid that the user namespace does not have. */
+static void need_id(struct start *s, long answer, uint32_t id, const char *what)
+{
+	static char text[128];
+	struct text t = { text, text + sizeof text };
+
+	if (answer == -EINVAL) {
+		text_add(&t, what);
+		text_add(&t, " to ");
+		text_add_number(&t, id);
+		text_add(&t, ", which is not one of the ids of this user namespace (/etc/subuid, /etc/subgid)");
+		what = text;
+	}
+	need(s, answer, what);
+}
+
 /* A pipe belongs to whoever made it; the user must be able to open it again as /dev/stdout. */
 static void give_output(const struct request *r)
 {
@@ -147,12 +164,12 @@ static void become(struct start *s)
 	need(s, answer == -EACCES && chrooted ? 0 : answer, "set the system call filter");
 	if (r->flags & REQUEST_INSECURE)
 		need(s, sys(prctl, PR_SET_KEEPCAPS, 1), "keep capabilities");
+	need_id(s, sys(setresgid, r->gid, r->gid, r->gid), r->gid, "set the group");
 	/* With one id there is no other group to be in, and the kernel does not allow to leave any. */
 	if (!(r->flags & REQUEST_ONE_ID))
 		need(s, sys(setgroups, r->group_count, at(s->in, r->groups)), "set the groups");
 	give_output(r);
-	need(s, sys(setresgid, r->gid, r->gid, r->gid), "set the group");
-	need(s, sys(setresuid, r->uid, r->uid, r->uid), "set the user");
+	need_id(s, sys(setresuid, r->uid, r->uid, r->uid), r->uid, "set the user");
 	need(s, set_capabilities(r), "set capabilities");
 }
 

@@ -71,6 +71,7 @@ ln -s "$work/victim" "$work/dest/x"
 out -o "$work/dest" >"$ctx.log" 2>&1
 unharmed_by 'a link in the folder for the result'
 rm -rf "$work/dest" && mkdir -p "$work/dest/x" && ln -s "$work/victim/file" "$work/dest/x/file"
+$own "$work/dest" "$work/dest/x"
 check 'a link in place of a file' out -o "$work/dest"
 check 'is replaced' says new cat "$work/dest/x/file"
 refuses 'a folder within the store' 'store' out -o "$CAIRN_ROOT/blobs"
@@ -84,6 +85,7 @@ done
 refuses 'an id where a folder is' 'directory' out --iidfile "$work/dest"
 printf 'FROM base\nRUN false\n' >"$work/Dockerfile.out"
 echo old >"$work/iid"
+$own "$work/iid"
 refuses 'a failed build' 'exit code: 1' out --iidfile "$work/iid" --metadata-file "$work/meta" -o "type=tar,dest=$work/o.tar"
 check 'leaves no id, no metadata' sh -c "[ ! -e '$work/iid' ] && [ ! -e '$work/meta' ]"
 check 'and the older archive as it was' cmp "$work/o.tar" "$work/old.tar"

@@ -60,6 +60,7 @@ while True:
     c = s.accept()[0]; c.sendall(b"re:" + c.recv(100)); c.close()' "$work/agent" >"$work/ready" &
 started="$started $!"
 read -r _ <"$work/ready"
+chmod 666 "$work/agent"
 shows 'an agent answers the step that asks for it, and no other' 're:hello none' --ssh "default=$work/agent" <<'END'
 FROM base AS t
 RUN --mount=type=ssh echo $(talk to $SSH_AUTH_SOCK hello) >/out && stat -c %a $SSH_AUTH_SOCK >/mode

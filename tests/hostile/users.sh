@@ -20,7 +20,15 @@ id_of app:none '1000 2003 2003'
 id_of app:50 '1000 50 50'
 id_of 1000 '1000 1000 1000 2001 2002'
 id_of 4242 '4242 0 0'
-id_of 4294967294:4294967294 '4294967294 4294967294 4294967294'
+if [ -z "$as" ]; then
+	id_of 4294967294:4294967294 '4294967294 4294967294 4294967294'
+else
+	fails 'a user beyond those that an ordinary user may have' 'sandbox: .*4294967294, which is not one of the ids of this user namespace' <<-END
+		FROM base
+		USER 4294967294:4294967294
+		RUN id
+	END
+fi
 id_of 123 '123 0 0'
 id_of :1 '0 1 1'
 printf 'FROM base AS t\nUSER app\nRUN id -G | grep -w 4242 || :\n' >"$work/groups"
