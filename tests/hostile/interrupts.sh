@@ -85,6 +85,12 @@ for place in silent mute; do
 	kill -INT $building
 	check "a server that does not answer ($place)" ended 130
 done
+printf 'FROM scratch\nCOPY Dockerfile.mute /\n' >"$work/Dockerfile.pushed"
+echo x >"$ctx/Dockerfile.mute"
+start pushed --push -t "127.0.0.1:$port/x"
+read -r _ <&8
+kill -INT $building
+check 'a registry that does not take an image' ended 130
 exec 8<&-
 
 # H224: at any moment.
