@@ -188,3 +188,22 @@ def layouts_that_are_none():
 
 def link_to(target):
     return pax(("linkpath", target)) + symlink("blobs/sha256/" + "b" * 64, "")
+
+
+@case("H144 H143")
+def what_is_only_passed_on_keeps_its_bytes():
+    folder = layout(GOOD, config={"future": {"x": [1.0, "\u00e9/<>&"]}})
+    top = json.loads((folder / "index.json").read_text())
+    entry_ = top["manifests"][0]
+    text = json.loads((folder / "blobs/sha256" / entry_["digest"][7:]).read_text())
+    odd = json.dumps({**text, "annotations": {"x": "\u00e9/<>&"}, "future": [1.0]}, indent=7).replace("/", "\\/").encode()
+    entry_ |= {"digest": put(folder, odd), "size": len(odd),
+               "annotations": {"io.containerd.image.name": "docker.io/library/odd:1"}}
+    (folder / "index.json").write_text(json.dumps(top))
+    accepted("load", "-q", "-i", folder)
+    saved = tarfile.open(fileobj=io.BytesIO(accepted("save", "odd:1").out))
+    read = lambda name: saved.extractfile(name).read()
+    equal(json.loads(read("index.json"))["manifests"][0]["digest"], digest(odd), "the manifest")
+    equal(read("blobs/sha256/" + digest(odd)[7:]), odd, "its bytes")
+    equal(digest(read("blobs/sha256/" + text["config"]["digest"][7:])), text["config"]["digest"], "the config")
+    accepted("rmi", "odd:1")

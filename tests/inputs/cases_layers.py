@@ -180,3 +180,24 @@ def what_a_run_deletes_and_makes_again():
         others = {n for n in names if not n.split("/")[-1].startswith(".wh.")}
         for n in names:
             check(n.count("/") == 0 or n.rsplit("/", 1)[0] in others, f"{n} has no folder")
+
+
+@case("H097 H317 H109")
+def what_a_place_does_not_allow():
+    low = tar(pax(("SCHILY.xattr.user.colour", "blue"), ("SCHILY.fflags", "schg,uappnd,immutable")),
+              entry("f", b"1"), header("n", type=b"3", major=1, minor=3, mode=0o666))
+    wanted = {"f": (*F("1"), {"user.colour": "blue"}), "n": ("chr", 0o666, 1, 3)}
+    same([low], wanted)
+    dockerfile = (f"FROM oci-layout://{layout(low, TOOLS)} AS low\n{SHELL}RUN test %s -c /n && echo >>/f\n"
+                  "FROM scratch\nCOPY --from=low f n /\n").encode()
+    # Who may make no devices has none in a RUN, but loses none of an image.
+    with small_disk(64) as store:
+        for _ in range(2):
+            found = entries_of(accepted(*EXPORT, "--no-cache", "-", stdin=dockerfile % b"!", store=store,
+                                        through=("unshare", "-Ur")).out)
+            equal((found["f"][4], found["n"]), (b"1\n", wanted["n"]), "files and devices of a user")
+    # Where files have no attributes they are only missing in a RUN.
+    with small_disk(64, "ramfs") as store:
+        found = entries_of(accepted(*EXPORT, "-", store=store,
+                                    stdin=f"FROM oci-layout://{layout(low, TOOLS)}\n{SHELL}RUN test -c /n\n".encode()).out)
+        equal({k: found[k] for k in wanted}, wanted, "a base in memory")

@@ -2,8 +2,6 @@
 import contextlib, http.server, threading, time
 from suite import *
 
-EXPORT = ("build", "-q", "-o", "type=tar,dest=-")
-
 
 def built(dockerfile, *parts, **how):
     return entries_of(accepted(*EXPORT, context(dockerfile, *parts), **how).out)

@@ -9,6 +9,7 @@ from rawtar import *
 CAIRN = os.environ["CAIRN"]
 BUSYBOX = pathlib.Path("/bin/busybox").read_bytes()
 OCI = "application/vnd.oci.image."
+EXPORT = ("build", "-q", "-o", "type=tar,dest=-")
 cases = []
 work = None    # this process's folder; the store is work/store, the canary work/canary
 canary = None  # as bytes: hostile names lead there
@@ -127,13 +128,13 @@ class Result:
         self.text = err.decode("utf-8", "backslashreplace")
 
 
-def run(*arguments, stdin=b"", store="store", env={}, timeout=60):
-    """cairn, and what must hold after it."""
+def run(*arguments, stdin=b"", store="store", env={}, timeout=60, through=()):
+    """cairn, perhaps as the command of another, and what must hold after it."""
     before = outside()
     environment = {"PATH": os.environ["PATH"], "HOME": str(work), "LC_ALL": "C",
                    "CAIRN_ROOT": str(work / store), "SOURCE_DATE_EPOCH": "1700000000",
                    "ASAN_OPTIONS": "detect_leaks=0", **env}
-    p = subprocess.Popen([CAIRN, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    p = subprocess.Popen([*through, CAIRN, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, env=environment, cwd=work)
     try:
         out, err = p.communicate(stdin, timeout)
@@ -169,11 +170,11 @@ def accepted(*arguments, **how):
 
 
 @contextlib.contextmanager
-def small_disk(megabytes):
+def small_disk(megabytes, type="tmpfs"):
     """The name of a store on a file system of its own."""
     name = "small/store"
     (work / "small").mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", work / "small"],
+    subprocess.run(["mount", "-t", type, "-o", f"size={megabytes}m,mode=700", type, work / "small"],
                    check=True)
     try:
         yield name
