@@ -77,7 +77,8 @@ static const struct option_row rows[] = {
 };
 
 static const struct usage usage = {
-	"build", "[OPTIONS] PATH | URL | -", "Build an image from a Dockerfile", rows, 0, ARGUMENTS_ANY,
+	"build", "[OPTIONS] PATH | URL | -", "Build an image from a Dockerfile", rows, 0,
+	ARGUMENTS_ANY,
 	"Examples:\n"
 	"  cairn build -t example.org/app:1.0 .         A folder with a Dockerfile to an image\n"
 	"  cairn build --push -t example.org/app:1.0 .  ... and to its registry\n"
@@ -89,8 +90,8 @@ static const struct usage usage = {
 	"  cairn build - <Dockerfile                    A Dockerfile alone\n"
 	"\n"
 	"A --build-context is a folder, docker-image://NAME, oci-layout://FOLDER[:TAG|@DIGEST],\n"
-	"target:STAGE, a repository, or a URL: a folder with that one file, \"context\". It stands in for\n"
-	"the image or stage of its NAME; NAME::os/arch is for one platform.\n"
+	"target:STAGE, a repository, or a URL: a folder with that one file, \"context\". It stands\n"
+	"in for the image or stage of its NAME; NAME::os/arch is for one platform.\n"
 	"\n"
 	"The environment counts, too: SOURCE_DATE_EPOCH, proxies of docker's config.json,\n"
 	"DOCKER_DEFAULT_PLATFORM, DOCKER_CONFIG, DOCKER_AUTH_CONFIG, BUILDKIT_PROGRESS, NO_COLOR.\n"

@@ -24,7 +24,7 @@ struct build_flags {
 	struct list tags, outputs, annotations;
 	struct list warnings;         /* of flags that do nothing here */
 	bool push, load, pull, quiet, no_id;
-	bool keep_git_dir;            /* BUILDKIT_CONTEXT_KEEP_GIT_DIR: of a repository as context */
+	bool keep_git_dir;            /* of a repository that is the context */
 	bool enter_failed;            /* --on-fail=shell */
 	const char *call;             /* struct call's WHAT; NULL: build */
 	bool call_json, call_ignores_status;
