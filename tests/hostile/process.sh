@@ -18,11 +18,6 @@ sys.exit(subprocess.call([cairn, "build", "--progress=plain", "--build-context",
 END
 check 'no descriptor of the caller is open in a command' grep -q 'open: 0 1 2 3$' "$ctx.log"
 printf 'FROM base AS t\nRUN exit 7\n' >"$work/Dockerfile.exit"
-plain() {
-	file=$work/Dockerfile.$1
-	shift
-	$as "$CAIRN" build --progress=plain --build-context "base=oci-layout://$work/layout" -f "$file" "$@" "$ctx"
-}
 refuses 'the status of a command is seen by who ignores SIGCHLD' 'exit code: 7' \
 	env --ignore-signal=CHLD,PIPE,TERM --block-signal=CHLD,INT,TERM,USR1 \
 	$as "$CAIRN" build --progress=plain --build-context "base=oci-layout://$work/layout" -f "$work/Dockerfile.exit" "$ctx"
