@@ -33,6 +33,7 @@ static const struct command {
 	{ "load", command_load, "Load images from a tar or folder" },
 	{ "debug", command_debug, "Enter a failed step that was kept" },
 	{ "prune", command_prune, "Remove the build cache" },
+	{ "fsck", command_fsck, "Look for damage in the store" },
 	{ "context ls", command_context_ls, "Show what a build would see of a folder" },
 	{ "login", command_login, "Log in to a registry" },
 	{ "logout", command_logout, "Log out from a registry" },

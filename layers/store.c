@@ -270,6 +270,11 @@ void store_on_damage(struct store *s, store_notice *notice, void *context)
 	s->notice_context = context;
 }
 
+void store_spare_damage(struct store *s, bool spared)
+{
+	s->spared = spared;
+}
+
 /* Called with the mutex held: this process's own folder, locked for as long as it lives. */
 static int own_folder(struct store *s, struct error *e)
 {

@@ -87,6 +87,9 @@ int store_set_aside(struct store *s, enum store_room room, const char *name, con
 typedef void store_notice(void *context, const char *text);
 void store_on_damage(struct store *s, store_notice *notice, void *context);
 
+/* Is what is damaged only told of from now on, and stays? For looking without touching. */
+void store_spare_damage(struct store *s, bool spared);
+
 /* The file NAME beside the rooms, made when it is not there, open for reading and writing: for what
  * processes share and can do without. */
 int store_shared_file(struct store *s, const char *name, struct error *e);

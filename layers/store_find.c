@@ -74,11 +74,12 @@ int store_set_aside(struct store *s, enum store_room room, const char *name, con
 {
 	struct error failed;
 
-	if (store_remove(s, room, name, &failed) < 0)
+	if (!s->spared && store_remove(s, room, name, &failed) < 0)
 		return error_set(e, failed.kind, "%s/%s/%s is damaged (%s) and in the way: %s", s->path,
 		                 store_room_name(room), name, why, failed.text);
-	error_set(e, ERROR_DAMAGED, "%s/%s/%s was damaged (%s) and is removed", s->path,
-	          store_room_name(room), name, why);
+	error_set(e, ERROR_DAMAGED, s->spared ? "%s/%s/%s is damaged (%s)"
+	                                      : "%s/%s/%s was damaged (%s) and is removed",
+	          s->path, store_room_name(room), name, why);
 	if (s->notice)
 		s->notice(s->notice_context, e->text);
 	return -1;

@@ -24,6 +24,7 @@ struct store {
 	char boot_id[40];
 	store_notice *notice;  /* may be NULL */
 	void *notice_context;
+	bool spared;           /* damage is told of, not removed */
 
 	pthread_mutex_t mutex; /* guards all below */
 	int own;               /* tmp/PID.N with its lock, -1 until the first temporary file */

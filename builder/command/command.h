@@ -16,5 +16,5 @@ typedef int command_fn(int argc, char **argv, struct error *e);
 
 command_fn command_build, command_context_ls, command_pull, command_push, command_login,
 	command_logout, command_version, command_images, command_inspect, command_history, command_tag, command_rmi,
-	command_save, command_load, command_image_prune, command_prune,
+	command_save, command_load, command_image_prune, command_prune, command_fsck,
 	command_debug;
