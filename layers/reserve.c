@@ -1,5 +1,7 @@
 #include "layers/reserve.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -65,6 +67,18 @@ int reserve_write(struct reserve *r, int fd, const void *bytes, size_t size, str
 	if (reserve_take(r, fd, (int64_t)size, e) < 0)
 		return -1;
 	return path_write_all(fd, bytes, size, e);
+}
+
+void reserve_explain(int fd, struct error *e)
+{
+	size_t used = strlen(e->text);
+	struct statvfs disk;
+
+	if (!strstr(e->text, strerror(ENOSPC)) || fstatvfs(fd, &disk) < 0)
+		return;
+	snprintf(e->text + used, sizeof e->text - used, " (it has room for %lld MB and %lld files)",
+	         (long long)disk.f_bavail * (long long)disk.f_frsize / 1000000,
+	         (long long)disk.f_favail);
 }
 
 int reserve_end(int fd, struct error *e)

@@ -24,5 +24,8 @@ int reserve_take(struct reserve *r, int fd, int64_t size, struct error *e);
  * that takes no room. */
 int reserve_write(struct reserve *r, int fd, const void *bytes, size_t size, struct error *e);
 
+/* E has come of writing to the file system of FD: when it is full, say of what. */
+void reserve_explain(int fd, struct error *e);
+
 /* FD ends where it stands now, also after a hole. */
 int reserve_end(int fd, struct error *e);
