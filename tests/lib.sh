@@ -12,6 +12,7 @@ finish() {
 		kill "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 	done
+	umount "$work" 2>/dev/null
 	rm -rf "$work"
 }
 trap finish EXIT
@@ -56,7 +57,9 @@ says() {
 	}
 }
 
+# The last line. A store that a suite has used is as it should be.
 summary() {
+	[ ! -d "$CAIRN_ROOT" ] || check "nothing in the store is damaged" "$CAIRN" fsck --deep
 	echo "$passed passed, $failed failed"
 	[ "$failed" -eq 0 ]
 }

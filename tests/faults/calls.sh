@@ -1,0 +1,46 @@
+# System calls that fail, or are the last of their process: an error or a good image, never half a
+# one, and the next build is good.
+if [ -z "${ALONE:-}" ]; then
+	ALONE=1 exec unshare -m sh "$0"
+fi
+. ./parts.sh
+
+if ! strace -qq -e trace=none true 2>/dev/null; then
+	echo "skipped: strace may not trace here"
+	summary
+	exit
+fi
+
+# with FAULT: the build under it, from nothing. What it says is kept; it may fail.
+with() {
+	rm -rf "$CAIRN_ROOT" "$work/app.tar"
+	strace -f -qq -o "$work/strace.log" -e "trace=${1%%:*}" -e "inject=$1" "$CAIRN" build --progress=plain \
+		-t localhost/app -o "type=oci,dest=$work/app.tar" -o type=image "$work/context" \
+		>"$work/fault.log" 2>&1
+	status=$?
+	[ "$status" -ne 0 ] || [ -e "$work/app.tar" ] || { echo "no output"; return 1; }
+	[ ! -e "$work/app.tar" ] || [ "$(outcome)" = "$right" ] || { echo "wrong bytes"; return 1; }
+	[ "$status" -ge 128 ] || [ "$status" -eq 0 ] || grep -q ERROR "$work/fault.log" ||
+		{ cat "$work/fault.log"; return 1; }
+}
+survives() { with "$1" && is_good; }
+# It must notice: success would be a lie.
+fails() { with "$1" && [ "$status" -ne 0 ] && grep -Eq "$2" "$work/fault.log" && is_good; }
+
+check "syncing fails" fails 'syncfs:error=EIO:when=1' 'sync .*: Input/output error'
+check "syncing the names fails" fails 'fsync:error=EIO:when=1' 'Input/output error'
+for when in 1 4 12 40; do
+	check "no room for write $when" survives \
+		"write,pwrite64,copy_file_range,sendfile,ftruncate:error=ENOSPC:when=$when"
+done
+for when in 1 3 6 10 20; do
+	check "killed at rename $when" survives "renameat,renameat2,rename:signal=KILL:when=$when"
+done
+for when in 20 60 150; do
+	check "read $when fails" survives "read,pread64:error=EIO:when=$when"
+done
+for when in 1 8; do
+	check "killed at mkdir $when" survives "mkdirat,mkdir:signal=KILL:when=$when"
+	check "rename $when is refused" survives "renameat,renameat2,rename:error=EACCES:when=$when"
+done
+summary

@@ -1,0 +1,46 @@
+# Disks that are too small: an error that names the place, nothing half there, and once there is room
+# the same build succeeds.
+if [ -z "${ALONE:-}" ]; then
+	ALONE=1 exec unshare -m sh "$0"
+fi
+. ./parts.sh
+
+if ! mkdir "$work/disk" || ! mount -t tmpfs -o size=1m cairn-disk "$work/disk"; then
+	echo "skipped: nothing can be mounted here"
+	summary
+	exit
+fi
+export CAIRN_ROOT="$work/disk/store"
+
+# has_no_room OPTIONS: on such a disk the build fails, and says where and why.
+has_no_room() {
+	umount "$work/disk"
+	mount -t tmpfs -o "$1" cairn-disk "$work/disk" || return 1
+	rm -f "$work/app.tar"
+	build >"$work/full.log" 2>&1 && { echo "it fits"; return 1; }
+	[ ! -e "$work/app.tar" ] || { echo "an output of a failed build"; return 1; }
+	grep 'ERROR: failed' "$work/full.log" | grep -F "$work/disk/store" |
+		grep -E 'No space left on device|almost full' || { cat "$work/full.log"; return 1; }
+}
+recovers() {
+	mount -o remount,size=100m,nr_inodes=100k "$work/disk" && is_good
+}
+for size in 16k 1m 3m 5m; do
+	check "a disk of $size is full" has_no_room "size=$size"
+	check "... and goes on with more room" recovers
+done
+for inodes in 30 60; do
+	check "a disk for $inodes files is full" has_no_room "size=100m,nr_inodes=$inodes"
+	check "... and goes on with more of them" recovers
+done
+
+# An image that is there stays there.
+check "a first image" build -t localhost/first
+echo more >"$work/context/f2"
+printf 'COPY f2 /\nRUN dd if=/dev/zero of=/zeros bs=1M count=40; cp /zeros /two\n' >>"$work/context/Dockerfile"
+mount -o remount,size=10m "$work/disk"
+refuses "the next one does not fit" 'No space left|almost full' "$CAIRN" build -t localhost/next "$work/context"
+check "... the first is whole" "$CAIRN" save -o "$work/first.tar" localhost/first
+umount "$work/disk"
+export CAIRN_ROOT="$work/store"
+summary
