@@ -15,11 +15,14 @@
 /* Who asks for more has no time for us today: a rate limit counts in hours. */
 #define RETRY_AFTER_MAX 300
 #define PAUSE_MAX_MS 20000
+/* Where nobody listens and nobody ever did, nobody is being restarted. */
+#define REFUSED_ATTEMPTS 2
 
 struct http {
 	struct http_settings settings;
 	char *insecure;                 /* $CAIRN_INSECURE_REGISTRIES */
 	struct connections *connections;
+	atomic_bool reached;            /* somebody has answered */
 };
 
 struct http *http_open(const struct http_settings *s, struct error *e)
@@ -293,6 +296,10 @@ static int step(struct http *h, struct route *way, struct http_response *r, stru
 	t.verify = must_verify(h, &u);
 	end = transfer_perform(h->connections, &t, r, e);
 	way->attempt++;
+	if (end == TRANSFER_ANSWERED)
+		atomic_store(&h->reached, true);
+	if (end == TRANSFER_REFUSED && !atomic_load(&h->reached) && attempts > REFUSED_ATTEMPTS)
+		attempts = REFUSED_ATTEMPTS;
 	if (end == TRANSFER_ANSWERED && is_redirect(q, r))
 		return redirect(way, r, e) < 0 ? in_words(way, e) : 1;
 	if (end == TRANSFER_ANSWERED && !http_is_transient(r->status))

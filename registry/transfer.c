@@ -484,6 +484,8 @@ enum transfer_end transfer_perform(struct connections *c, struct transfer *t,
 	struct curl_slist *headers = NULL;
 	curl_off_t length = -1;
 	struct handle *h;
+	long number = 0;
+	CURLcode code;
 	struct url u;
 
 	if (url_parse(t->url, &u, e) < 0)
@@ -499,7 +501,11 @@ enum transfer_end transfer_perform(struct connections *c, struct transfer *t,
 		set_body(h->easy, t->request, &x);
 		set_rest(h->easy, t, &u, &x, text);
 		clock_gettime(CLOCK_MONOTONIC, &x.window);
-		result = judge(curl_easy_perform(h->easy), &x, text);
+		code = curl_easy_perform(h->easy);
+		result = judge(code, &x, text);
+		curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &number);
+		if (code == CURLE_COULDNT_CONNECT && number == ECONNREFUSED)
+			result = TRANSFER_REFUSED;
 		curl_easy_getinfo(h->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
 		curl_easy_getinfo(h->easy, CURLINFO_PRIMARY_IP, &peer);
 		snprintf(r->peer, sizeof r->peer, "%s", peer ? peer : "");

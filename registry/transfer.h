@@ -31,6 +31,7 @@ struct transfer {
 
 enum transfer_end {
 	TRANSFER_ANSWERED,
+	TRANSFER_REFUSED,       /* E says so: nobody listens there */
 	TRANSFER_BROKEN,        /* E says how; another attempt may do better */
 	TRANSFER_FAILED,        /* E says why; another attempt would not */
 };
