@@ -54,7 +54,7 @@ static const struct build_secret *given_secret(const struct enter_options *o, co
 	return NULL;
 }
 
-/* --- mounts ------------------------------------------------------------------------------------- */
+/* --- mounts ----------------------------------------------------------------------------------- */
 
 static int open_cache(struct stay *s, const struct kept_mount *m, int *lock, struct error *e)
 {
@@ -130,7 +130,7 @@ static int open_mounts(struct stay *s, struct error *e)
 	return 0;
 }
 
-/* --- environment -------------------------------------------------------------------------------- */
+/* --- environment ------------------------------------------------------------------------------ */
 
 static size_t count_of(const char *const *list)
 {
@@ -185,7 +185,7 @@ static int make_environment(struct stay *s, struct error *e)
 	return 0;
 }
 
-/* --- files -------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 /* The failed command's changes are the uppermost layer. */
 static int list_lower(struct stay *s, struct error *e)
@@ -200,7 +200,8 @@ static int list_lower(struct stay *s, struct error *e)
 		const char *name = s->kept.lower[i] + strcspn(s->kept.lower[i], "/");
 
 		if (!*name || !store_has(s->options->store, STORE_TREES, name + 1))
-			return error_set(e, ERROR_NOT_FOUND, "%s has gone from the store: build again",
+			return error_set(e, ERROR_NOT_FOUND,
+			                 "%s has gone from the store: build again",
 			                 s->kept.lower[i]);
 		s->lower[i + 1] = s->kept.lower[i];
 	}
@@ -226,7 +227,7 @@ static int make_upper(struct stay *s, struct error *e)
 	return 0;
 }
 
-/* --- the stay ----------------------------------------------------------------------------------- */
+/* --- the stay --------------------------------------------------------------------------------- */
 
 static int prepare(struct stay *s, struct error *e)
 {
@@ -237,7 +238,8 @@ static int prepare(struct stay *s, struct error *e)
 		return -1;
 	sandbox_form(form);
 	if (strcmp(form, s->kept.form) != 0)
-		return error_set(e, ERROR_INPUT, "failed step %s was kept by another user, or with another "
+		return error_set(e, ERROR_INPUT,
+		                 "failed step %s was kept by another user, or with another "
 		                 "--isolation", o->id);
 	s->run = s->kept.run;
 	s->run.store = s->run.upper = s->run.work = -1;
@@ -252,8 +254,8 @@ static int prepare(struct stay *s, struct error *e)
 static void say_where(const struct stay *s)
 {
 	safe_text(stderr, s->kept.step, strlen(s->kept.step));
-	fprintf(stderr, "\n%s\nIts files are as it left them. What is changed here is forgotten; \"exit\" "
-	        "leaves. Its command was:\n ", s->kept.end);
+	fprintf(stderr, "\n%s\nIts files are as it left them. What is changed here is forgotten; "
+	        "\"exit\" leaves. Its command was:\n ", s->kept.end);
 	for (size_t i = 0; s->kept.argv[i]; i++) {
 		fputc(' ', stderr);
 		safe_text(stderr, s->kept.argv[i], strlen(s->kept.argv[i]));

@@ -16,8 +16,8 @@ struct enter_options {
 	bool interactive;              /* with the user's terminal (builder/sandbox/terminal.h) */
 };
 
-/* What the command changes is forgotten afterwards, so that everybody who enters finds the same; but
- * caches are everybody's. What is worth a word on the way goes to standard error. Returns the
+/* What the command changes is forgotten afterwards, so that everybody who enters finds the same;
+ * but caches are everybody's. What is worth a word on the way goes to standard error. Returns the
  * command's exit status, or -1 and E. */
 int enter(const struct enter_options *options, struct error *e);
 

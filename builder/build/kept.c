@@ -13,7 +13,7 @@
 #define RECORD_SIZE_MAX (256 << 20)
 #define FIRST_LINE "cairn failed 1"
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* A line: newlines in VALUE are written "\n", backslashes twice. Nothing for NULL. */
 static void put(FILE *f, const char *key, const char *value)
@@ -195,7 +195,7 @@ int kept_save(struct building *b, const struct task *t, const struct scene *scen
 	return -1;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 enum line_kind { LINE_TEXT, LINE_LIST, LINE_MOUNT_TEXT };
 
@@ -374,18 +374,21 @@ int kept_read(struct store *s, const char *id, struct kept *k, struct error *e)
 		return -1;
 	line = strsep(&rest, "\n");
 	if (strcmp(line, FIRST_LINE) != 0)
-		return error_set(e, ERROR_CORRUPT, "failed step %s was kept by another version", id);
+		return error_set(e, ERROR_CORRUPT,
+		                 "failed step %s was kept by another version", id);
 	while ((line = strsep(&rest, "\n")) && *line) {
 		char *value = strchr(line, ' ');
 
 		if (value)
 			*value++ = '\0';
 		if (!value || take_line(k, line, value) < 0)
-			return error_set(e, ERROR_CORRUPT, "the record of failed step %s has a line \"%.60s\"",
+			return error_set(e, ERROR_CORRUPT,
+			                 "the record of failed step %s has a line \"%.60s\"",
 			                 id, line);
 	}
 	if (!k->argv || !k->env || !k->run.cwd || !k->shell || !k->step || !k->end || !k->form)
-		return error_set(e, ERROR_CORRUPT, "the record of failed step %s was cut short", id);
+		return error_set(e, ERROR_CORRUPT,
+		                 "the record of failed step %s was cut short", id);
 	k->run.argv = k->argv;
 	return 0;
 }
@@ -405,7 +408,7 @@ void kept_release(struct kept *k)
 	*k = (struct kept){ 0 };
 }
 
-/* --- removing ----------------------------------------------------------------------------------- */
+/* --- removing --------------------------------------------------------------------------------- */
 
 int kept_remove(struct store *s, const char *id, struct error *e)
 {

@@ -41,7 +41,7 @@ struct entering {
 	size_t ssh_count;
 };
 
-/* --- listing ------------------------------------------------------------------------------------ */
+/* --- listing ---------------------------------------------------------------------------------- */
 
 struct rows_of {
 	struct store *store;
@@ -83,7 +83,7 @@ static int list(struct store *s, struct error *e)
 	return result;
 }
 
-/* --- entering ----------------------------------------------------------------------------------- */
+/* --- entering --------------------------------------------------------------------------------- */
 
 static int read_options(struct entering *w, struct error *e)
 {
@@ -119,7 +119,8 @@ static int enter_one(const struct entering *w, struct store *s, const char *beca
 	};
 
 	if (!o.argv && !o.interactive)
-		return error_set(e, ERROR_INPUT, "a shell needs a terminal, and there is none here: name a "
+		return error_set(e, ERROR_INPUT,
+		                 "a shell needs a terminal, and there is none here: name a "
 		                 "command, as in \"cairn debug %s ls -l\"", o.id);
 	interrupt_catch(enter_cancel);
 	return enter(&o, e);

@@ -70,7 +70,8 @@ static int read_on_fail(struct build_flags *flags, struct error *e)
 	if (!flags->enter_failed && strcmp(value, "keep") != 0)
 		return error_set(e, ERROR_INPUT, "--on-fail %s: use error, keep or shell", value);
 	if (flags->enter_failed && !terminal_is_there())
-		return error_set(e, ERROR_INPUT, "--on-fail=shell needs a terminal, and there is none here: "
+		return error_set(e, ERROR_INPUT,
+		                 "--on-fail=shell needs a terminal, and there is none here: "
 		                 "--on-fail=keep keeps the failed step for \"cairn debug\"");
 	flags->build.keep_failed = true;
 	return 0;
@@ -96,7 +97,8 @@ static int read_memory(const struct options *o, struct cgroup_limits *l, struct 
 	if (l->memory_swap && !l->memory)
 		return error_set(e, ERROR_INPUT, "--memory-swap: give --memory, too");
 	if (l->memory_swap > 0 && l->memory_swap < l->memory)
-		return error_set(e, ERROR_INPUT, "--memory-swap %s: memory and swap together cannot be less than "
+		return error_set(e, ERROR_INPUT,
+		                 "--memory-swap %s: memory and swap together cannot be less than "
 		                 "--memory", swap);
 	return 0;
 }
@@ -128,7 +130,8 @@ static int read_cpus(const struct options *o, struct cgroup_limits *l, struct er
 	if (strspn(value, "0123456789.") != strlen(value) || *end || number < 0.01 || number > 10000)
 		return error_set(e, ERROR_INPUT, "--cpus: invalid number: %s", value);
 	if (l->cpu_quota || l->cpu_period)
-		return error_set(e, ERROR_INPUT, "--cpus and --cpu-quota or --cpu-period cannot be used together");
+		return error_set(e, ERROR_INPUT,
+		                 "--cpus and --cpu-quota or --cpu-period cannot be used together");
 	l->cpu_quota = (int64_t)(number * 100000);
 	return 0;
 }

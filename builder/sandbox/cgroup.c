@@ -36,8 +36,8 @@ enum { SETTINGS_MAX = 10 };
 
 bool cgroup_is_wanted(const struct cgroup_limits *l)
 {
-	return l->memory || l->memory_swap || l->cpu_quota || l->cpu_period || l->cpu_shares || l->pids ||
-	       l->cpuset_cpus || l->cpuset_mems || l->parent;
+	return l->memory || l->memory_swap || l->cpu_quota || l->cpu_period || l->cpu_shares ||
+	       l->pids || l->cpuset_cpus || l->cpuset_mems || l->parent;
 }
 
 static struct setting *add(struct setting *list, size_t *count, const char *controller,
@@ -103,15 +103,15 @@ static size_t settings_of(const struct cgroup_limits *l, struct setting *list)
 	if (l->pids)
 		add_number(list, &count, "pids", "pids.max", "pids.max", l->pids);
 	if (l->cpuset_cpus)
-		snprintf(add(list, &count, "cpuset", "cpuset.cpus", "cpuset.cpus")->value, VALUE_SIZE, "%s",
-		         l->cpuset_cpus);
+		snprintf(add(list, &count, "cpuset", "cpuset.cpus", "cpuset.cpus")->value, VALUE_SIZE,
+		         "%s", l->cpuset_cpus);
 	if (l->cpuset_mems)
-		snprintf(add(list, &count, "cpuset", "cpuset.mems", "cpuset.mems")->value, VALUE_SIZE, "%s",
-		         l->cpuset_mems);
+		snprintf(add(list, &count, "cpuset", "cpuset.mems", "cpuset.mems")->value, VALUE_SIZE,
+		         "%s", l->cpuset_mems);
 	return count;
 }
 
-/* --- files -------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static bool read_text(const char *path, char text[static FILE_SIZE_MAX])
 {
@@ -170,7 +170,7 @@ static bool find_own(const char *controller, char group[static PATH_SIZE])
 	return false;
 }
 
-/* --- the group ---------------------------------------------------------------------------------- */
+/* --- the group -------------------------------------------------------------------------------- */
 
 /* Those whose cairn was killed are empty; who is not alive any more cannot want them. */
 static void sweep(const char *parent)
@@ -215,7 +215,8 @@ static int enable(const char *parent, const struct setting *list, size_t count, 
 		if (!list[i].v2 || has_word(parent, "cgroup.subtree_control", list[i].controller))
 			continue;
 		if (!has_word(parent, "cgroup.controllers", list[i].controller))
-			return error_set(e, ERROR_UNSUPPORTED, "there is no controller \"%s\" in %s",
+			return error_set(e, ERROR_UNSUPPORTED,
+			                 "there is no controller \"%s\" in %s",
 			                 list[i].controller, parent);
 		snprintf(word, sizeof word, "+%s", list[i].controller);
 		if (write_in(parent, "cgroup.subtree_control", word, e) < 0)
@@ -284,7 +285,8 @@ static int make_v1_folder(const struct cgroup_limits *l, const char *controller,
 	char own[PATH_SIZE], parent[2 * PATH_SIZE];
 
 	if (!find_own(controller, own))
-		return error_set(e, ERROR_UNSUPPORTED, "there is no controller \"%s\" here", controller);
+		return error_set(e, ERROR_UNSUPPORTED,
+		                 "there is no controller \"%s\" here", controller);
 	snprintf(parent, sizeof parent, TOP "/%s%s", controller, l->parent ? l->parent : own);
 	if (l->parent && mkdir(parent, 0755) < 0 && errno != EEXIST)
 		return error_errno(e, "create %s", parent);
@@ -292,7 +294,9 @@ static int make_v1_folder(const struct cgroup_limits *l, const char *controller,
 		snprintf(parent, sizeof parent, TOP "/%s", controller);
 	if (make_folder(g, parent, number, e) < 0)
 		return -1;
-	return strcmp(controller, "cpuset") == 0 ? copy_cpuset(parent, g->folder[g->count - 1], e) : 0;
+	if (strcmp(controller, "cpuset") != 0)
+		return 0;
+	return copy_cpuset(parent, g->folder[g->count - 1], e);
 }
 
 static int make_v1(const struct cgroup_limits *l, const struct setting *list, size_t count,
@@ -360,7 +364,9 @@ void cgroup_remove(struct cgroup *g)
 	const struct timespec pause = { .tv_nsec = REMOVE_PAUSE_NS };
 
 	for (int i = 0; i < g->count; i++) {
-		for (int tries = 0; rmdir(g->folder[i]) < 0 && errno == EBUSY && tries < REMOVE_TRIES; tries++)
+		int tries = 0;
+
+		while (rmdir(g->folder[i]) < 0 && errno == EBUSY && tries++ < REMOVE_TRIES)
 			nanosleep(&pause, NULL);
 		free(g->folder[i]);
 	}

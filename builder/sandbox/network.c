@@ -148,9 +148,11 @@ static int complain(const struct program *program, int log, struct error *e)
 	/* pasta becomes nobody then, who may not enter the run's network. */
 	if (program == &programs[SANDBOX_NETWORK_PASTA] &&
 	    strcmp(sandbox_xattrs(), "trusted.overlay.") == 0)
-		return error_set(e, ERROR_UNSUPPORTED, "--network=pasta is for ordinary users: take "
+		return error_set(e, ERROR_UNSUPPORTED,
+		                 "--network=pasta is for ordinary users: take "
 		                 "--network=slirp4netns as root (%s)", text);
-	return error_set(e, ERROR_UNSUPPORTED, "--network=%s: %s cannot give this RUN a network: %s",
+	return error_set(e, ERROR_UNSUPPORTED,
+	                 "--network=%s: %s cannot give this RUN a network: %s",
 	                 program->name, program->name, *text ? text : "it ended without a word");
 }
 

@@ -1,5 +1,5 @@
-/* An isolated network for a run: a program of the machine's, pasta or slirp4netns, that passes on what
- * the run sends and receives as if it did so itself. It needs no right but that to the run's own
+/* An isolated network for a run: a program of the machine's, pasta or slirp4netns, that passes on
+ * what the run sends and receives as if it did so itself. It needs no right but that to the run's own
  * network namespace; the run reaches the world, and nothing of this machine's own services on
  * 127.0.0.1.
  *

@@ -31,7 +31,7 @@ static void follow_size(const struct terminal *t)
 		ioctl(t->other, TIOCSWINSZ, &size);
 }
 
-/* --- passing on --------------------------------------------------------------------------------- */
+/* --- passing on ------------------------------------------------------------------------------- */
 
 static bool has_ended(const struct terminal_flow *f)
 {
@@ -101,7 +101,7 @@ static int start(struct terminal *t, struct error *e)
 	return t->flows ? 0 : error_memory(e);
 }
 
-/* --- with a terminal ---------------------------------------------------------------------------- */
+/* --- with a terminal -------------------------------------------------------------------------- */
 
 bool terminal_is_there(void)
 {
@@ -150,7 +150,7 @@ static int begin_interactive(struct terminal *t, struct sandbox_run *run, struct
 	return 0;
 }
 
-/* --- without ------------------------------------------------------------------------------------ */
+/* --- without ---------------------------------------------------------------------------------- */
 
 static int begin_pipes(struct terminal *t, struct sandbox_run *run, struct error *e)
 {

@@ -1,5 +1,5 @@
-/* The terminal of the user, joined to that of a command in a sandbox; or, for a command without one,
- * its output passed on as it is.
+/* The terminal of the user, joined to that of a command in a sandbox; or, for a command without
+ * one, its output passed on as it is.
  *
  * What the user types goes to the command untouched, so that Ctrl-C is the command's; its size
  * follows that of the user's window. One at a time in a process.
