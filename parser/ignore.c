@@ -52,6 +52,7 @@ struct ignore {
 	size_t *other;                  /* the rules that are not among them, in order */
 	size_t other_count;
 	size_t exceptions;
+	const char *file;               /* NULL: the usual one */
 	struct arena *memory;
 };
 
@@ -352,6 +353,17 @@ void ignore_free(struct ignore *rules)
 	arena_free(rules->memory);
 	free(rules->item);
 	free(rules);
+}
+
+bool ignore_set_file(struct ignore *rules, const char *name)
+{
+	rules->file = arena_text(rules->memory, name, strlen(name));
+	return rules->file;
+}
+
+const char *ignore_file(const struct ignore *rules)
+{
+	return rules->file ? rules->file : ".dockerignore";
 }
 
 /* --- matching -------------------------------------------------------------------------------- */

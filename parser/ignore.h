@@ -37,6 +37,12 @@ struct ignore *ignore_from_patterns(const char *const *patterns, size_t count,
 
 void ignore_free(struct ignore *rules);
 
+/* The name of the file that they are from, for messages: ".dockerignore" until another is set, which
+ * is copied. False: memory is out.
+ */
+bool ignore_set_file(struct ignore *rules, const char *name);
+const char *ignore_file(const struct ignore *rules);
+
 /* The rule that decides about PATH, or NULL when none matches. PATH is left out when there is one
  * and it is no exception.
  */

@@ -109,15 +109,14 @@ static int explain(struct context *context, const char *name, struct error *e)
 	if (there)
 		context_entry(file, &entry);
 	if (rule && there && !rule->exception)
-		printf("%s: excluded by line %d of .dockerignore (%s), but for some of what is in "
-		       "it\n",
-		       name, rule->line, rule->text);
+		printf("%s: excluded by line %d of %s (%s), but for some of what is in it\n", name,
+		       rule->line, ignore_file(ignore), rule->text);
 	else if (rule)
-		printf("%s: %s line %d of .dockerignore (%s)\n", name,
-		       rule->exception ? "included by" : "excluded by", rule->line, rule->text);
+		printf("%s: %s line %d of %s (%s)\n", name,
+		       rule->exception ? "included by" : "excluded by", rule->line,
+		       ignore_file(ignore), rule->text);
 	else
-		printf("%s: %s\n", name, there ? "included, for no line of .dockerignore matches it"
-		                              : "not there");
+		printf("%s: %s\n", name, there ? "included, for nothing excludes it" : "not there");
 	return 0;
 }
 

@@ -153,7 +153,7 @@ static int read_rules(int root, const char *path, struct ignore **rules, bool *f
 	*rules = ignore_parse(text, size, &wrong);
 	if (!*rules)
 		return error_set(e, ERROR_INPUT, "%s:%d: %s", path, wrong.line, wrong.text);
-	return 0;
+	return ignore_set_file(*rules, path) ? 0 : error_memory(e);
 }
 
 int dockerignore_read(const char *folder, struct ignore **rules, struct error *e)

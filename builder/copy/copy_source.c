@@ -143,8 +143,8 @@ static char *reason(struct selection *c, const char *path)
 	if (!c->world->from && context_root(c->world->context) < 0) {
 		size = asprintf(&text, ": the build has no context, only a Dockerfile");
 	} else if (rule && !rule->exception) {
-		size = asprintf(&text, ": excluded by line %d of .dockerignore (%s)", rule->line,
-		                rule->text);
+		size = asprintf(&text, ": excluded by line %d of %s (%s)", rule->line,
+		                ignore_file(ignore), rule->text);
 	} else if (origin_find(c, path, false, &p, &ignored) > 0 && p.entry.type == ENTRY_SYMLINK) {
 		size = asprintf(&text, ": it is a link to %s, which is not there", p.entry.link);
 	} else {
