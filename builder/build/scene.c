@@ -27,7 +27,7 @@ static int open_mounts(struct building *b, struct task *t, struct running *runni
 	s->run.mount = s->mount;
 	if (step->script)
 		s->mount[(*count)++] = (struct sandbox_mount){
-			.kind = SANDBOX_FILE, .target = step->argv[0], .data = step->script,
+			.kind = SANDBOX_FILE, .target = step->script_path, .data = step->script,
 			.size = strlen(step->script), .mode = 0755,
 		};
 	for (size_t i = 0; i < step->mount_count; i++) {

@@ -15,8 +15,8 @@
 /* Docker cuts CREATED BY to this many characters, the last of them an ellipsis. */
 #define CREATED_BY_WIDTH 45
 
-/* TEXT on one line, cut unless WHOLE. The caller frees it. */
-static char *one_line(const char *text, bool whole)
+/* TEXT without tabs; on one line and cut unless WHOLE. The caller frees it. */
+static char *shown(const char *text, bool whole)
 {
 	char *line = malloc(strlen(text) + 4), *out = line;
 	size_t width = 0;
@@ -28,7 +28,7 @@ static char *one_line(const char *text, bool whole)
 			out = stpcpy(out, "…");
 			break;
 		}
-		*out++ = *p == '\t' || *p == '\n' ? ' ' : *p;
+		*out++ = *p == '\t' || (*p == '\n' && !whole) ? ' ' : *p;
 	}
 	if (line)
 		*out = '\0';
@@ -45,7 +45,7 @@ static const char *text_of(const json_t *object, const char *key)
 static json_t *row_of(const struct options *o, const json_t *entry, const char *id, int64_t size)
 {
 	bool human = options_switch(o, "human", true), whole = options_switch(o, "no-trunc", false);
-	auto_free char *created_by = one_line(text_of(entry, "created_by"), whole);
+	auto_free char *created_by = shown(text_of(entry, "created_by"), whole);
 	const char *created = text_of(entry, "created");
 	char for_people[HUMAN_TEXT], since[HUMAN_TEXT], ago[HUMAN_TEXT + 8] = "N/A", bytes[24];
 	int64_t seconds;

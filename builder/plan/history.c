@@ -35,6 +35,22 @@ static void quote(FILE *f, const char *text)
 	fputc('"', f);
 }
 
+void history_rune(FILE *f, uint32_t c)
+{
+	const char byte = (char)c;
+
+	fputc('\'', f);
+	if (c == '\'')
+		fputs("\\'", f);
+	else if (c == '"' || (c >= ' ' && c < 0x7f && c != '\\'))
+		fputc((int)c, f);
+	else if (c < 0x80)
+		put_character(f, &byte, 1, c);
+	else
+		fprintf(f, c < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)c);
+	fputc('\'', f);
+}
+
 void history_quoted(FILE *f, const char *const *words, size_t count)
 {
 	fputc('[', f);

@@ -68,7 +68,7 @@ struct run_step {
 	const char *cwd, *user;
 	struct run_mount *mount;
 	size_t mount_count;
-	const char *script, *script_name; /* a "#!" here-document at /dev/pipes/NAME, or NULL */
+	const char *script, *script_path; /* a "#!" here-document and where it is, or NULL */
 	bool network_none, network_host, insecure;
 };
 

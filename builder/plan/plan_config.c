@@ -354,19 +354,23 @@ static int apply_healthcheck(struct planner *p, struct draft *d, const struct cl
 	/* The value is set first and filled then: it has an owner whatever happens. */
 	if (!config_set(config, "Healthcheck", health) || !(f = text_begin(p, "HEALTHCHECK ")))
 		return plan_no_memory(p);
-	fputs("{Test:", f);
-	history_plain(f, h->test.item, h->test.count);
+	/* As Go prints a pointer to a struct with %q. */
+	fputs("&{", f);
+	history_quoted(f, h->test.item, h->test.count);
 	json_object_set_new(health, "Test", json_array());
 	for (size_t i = 0; i < h->test.count; i++)
 		json_array_append_new(json_object_get(health, "Test"),
 				      config_string(h->test.item[i]));
 	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
-		fprintf(f, " %s:", times[i].key);
+		fputs(" \"", f);
 		history_duration(f, times[i].ns);
+		fputc('"', f);
 		if (times[i].ns)
 			json_object_set_new(health, times[i].key, json_integer(times[i].ns));
 	}
-	fprintf(f, " Retries:%d}", h->retries);
+	fputc(' ', f);
+	history_rune(f, (uint32_t)h->retries);
+	fputc('}', f);
 	if (h->retries)
 		json_object_set_new(health, "Retries", json_integer(h->retries));
 	return text_end(p, d);

@@ -237,20 +237,6 @@ static const char *const *exec_words(struct planner *p, const struct words *word
 	return copy;
 }
 
-static const char *const *script_words(struct planner *p, struct run_step *run, const char *name,
-                                       size_t *count)
-{
-	const char **words = arena_array(p->memory, 2, sizeof *words);
-
-	run->script_name = name;
-	if (words)
-		words[0] = plan_text(p, "/dev/pipes/%s", name);
-	else
-		plan_no_memory(p);
-	*count = 1;
-	return words && words[0] ? words : NULL;
-}
-
 static int set_command(struct planner *p, struct draft *d, const struct clause *c,
                        struct run_step *run, size_t *count)
 {
@@ -261,7 +247,8 @@ static int set_command(struct planner *p, struct draft *d, const struct clause *
 		run->argv = exec_words(p, &in->command.words, count);
 	} else if (in->script_is_program) {
 		run->script = in->script;
-		run->argv = script_words(p, run, c->in->heredocs.item[0].name, count);
+		run->script_path = plan_text(p, "/dev/pipes/%s", c->in->heredocs.item[0].name);
+		run->argv = run->script_path ? plan_shell(p, d, run->script_path, count) : NULL;
 	} else {
 		run->argv = plan_shell(p, d, in->script ? in->script : in->command.text, count);
 	}

@@ -226,7 +226,7 @@ static void print_run(FILE *out, const struct plan *plan, const struct run_step 
 		run->network_none ? " net=none" : "", run->network_host ? " net=host" : "",
 		run->insecure ? " insecure" : "");
 	if (run->script)
-		fprintf(out, "   script %s: %s", run->script_name, run->script);
+		fprintf(out, "   script %s: %s", run->script_path, run->script);
 	for (size_t i = 0; i < run->mount_count; i++)
 		print_mount(out, plan, &run->mount[i]);
 }
