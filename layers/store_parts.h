@@ -5,7 +5,8 @@
 
 #include "layers/store.h"
 
-#define STORE_NAME 96
+/* The longest are those of trees: two digests or parts of them, a form, a mark. */
+#define STORE_NAME 128
 
 /* Beside a folder: it is whole. */
 #define STORE_WHOLE ".whole"

@@ -22,7 +22,7 @@ struct marks {
 struct collection {
 	struct store *store;
 	struct marks marks;
-	char (*name)[96]; /* of the room under work */
+	char (*name)[128]; /* of the room under work; the longest are those of trees */
 	size_t name_count, name_capacity;
 	int64_t freed;
 	bool out_of_memory;
