@@ -51,27 +51,34 @@ static offset put_string(struct bytes *b, const char *s)
 	return put(b, s, strlen(s) + 1);
 }
 
-static struct strings put_strings(struct bytes *b, const char *const *list)
+/* LAST (may be NULL) follows those of the list. */
+static struct strings put_more_strings(struct bytes *b, const char *const *list, const char *last)
 {
 	struct strings s = { 0, 0 };
 	auto_free char *text = NULL;
-	size_t size = 0, used = 0;
+	size_t size = last ? strlen(last) + 1 : 0;
+	char *end;
 
 	for (; list && list[s.count]; s.count++)
 		size += strlen(list[s.count]) + 1;
-	text = malloc(size + 1);
+	text = end = calloc(1, size + 1);
 	if (!text) {
 		b->full = true;
 		return s;
 	}
-	for (uint32_t i = 0; i < s.count; i++) {
-		size_t length = strlen(list[i]) + 1;
-
-		memcpy(text + used, list[i], length);
-		used += length;
+	for (uint32_t i = 0; i < s.count; i++)
+		end = stpcpy(end, list[i]) + 1;
+	if (last) {
+		strcpy(end, last);
+		s.count++;
 	}
 	s.at = put(b, text, size + 1);
 	return s;
+}
+
+static struct strings put_strings(struct bytes *b, const char *const *list)
+{
+	return put_more_strings(b, list, NULL);
 }
 
 /* The path by which the helper finds FD again, in its own mount namespace. */
@@ -235,7 +242,7 @@ int request_make(const struct sandbox_run *r, const struct request_world *world,
 	put(&b, &q, sizeof q);
 	q.argv = put_strings(&b, r->argv);
 	q.env = put_strings(&b, r->env);
-	q.lower = put_strings(&b, r->lower);
+	q.lower = put_more_strings(&b, r->lower, r->mount_points);
 	q.cwd = put_string(&b, r->cwd);
 	q.hostname = put_string(&b, r->hostname ? r->hostname : "");
 	q.groups = put(&b, r->groups, r->group_count * sizeof *r->groups);

@@ -101,6 +101,7 @@ struct sandbox_run {
 
 	int store;                 /* the directory that LOWER is relative to */
 	const char *const *lower;  /* unpacked layers, uppermost first, NULL at the end */
+	const char *mount_points;  /* NULL, or a tree below them, so that none have to be made */
 	int upper;                 /* an empty directory with the owner and mode that "/" has; gets */
 	                           /* the changes in overlay form: see sandbox_xattrs */
 	int work;                  /* an empty directory on the same filesystem, of no use after */
