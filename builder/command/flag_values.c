@@ -184,6 +184,7 @@ static int secret_from_file(const char *path, struct build_secret *secret, struc
 		if (n == 0)
 			break;
 	}
+	secret->value[size] = '\0';
 	secret->size = size;
 	return 0;
 }
