@@ -464,7 +464,8 @@ static int add_members(struct unpacking *u, struct error *e)
 	size_t *around = malloc((u->count + 1) * sizeof *around), depth = 0;
 	int result = around ? 0 : error_memory(e);
 
-	qsort(u->member, u->count, sizeof *u->member, by_path);
+	if (u->count > 0)
+		qsort(u->member, u->count, sizeof *u->member, by_path);
 	for (size_t i = 0; result == 0 && i < u->count; i++) {
 		struct member *m = &u->member[i];
 		bool gone = false;
