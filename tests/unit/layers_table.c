@@ -140,12 +140,14 @@ static void a_missing_parent_is_noticed(void **state)
 static bool is_refused(struct fixture *f, const char *path, const void *bytes, size_t size)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct table *table;
 	struct stat st;
 
 	assert_int_equal(write(fd, bytes, size), size);
 	close(fd);
-	return !table_open(f->store, &any, &f->error) && f->error.kind == ERROR_DAMAGED &&
-	       stat(path, &st) < 0;
+	table = table_open(f->store, &any, &f->error);
+	table_close(table);
+	return !table && f->error.kind == ERROR_DAMAGED && stat(path, &st) < 0;
 }
 
 static void every_flipped_bit_and_every_cut_of_a_table_is_noticed(void **state)
