@@ -32,9 +32,21 @@ static int is_archive(int fd, struct error *e)
 	return result;
 }
 
+/* An archive brings its own modes: --chmod is not for the folder it needs, either. */
+static bool make_folder(struct selection *c, struct error *e)
+{
+	const struct copy_mode chmod = c->chmod;
+	bool made;
+
+	c->chmod = (struct copy_mode){ .given = false };
+	made = copy_folder_target(c, e);
+	c->chmod = chmod;
+	return made;
+}
+
 static int add_archive(struct selection *c, struct copy_archive archive, struct error *e)
 {
-	if (!copy_folder_target(c, e))
+	if (!make_folder(c, e))
 		return -1;
 	if (c->archive_count == c->archive_capacity) {
 		size_t capacity = c->archive_capacity ? 2 * c->archive_capacity : 4;
