@@ -32,7 +32,8 @@ const char *compression_name(enum compression kind);
 enum compression compression_sniff(const void *bytes, size_t size);
 
 /* Compress FD (from its start) into a blob of S. ERROR_CORRUPT, and no blob, when its bytes are not
- * those of RAW (NULL: nobody asks). LEVEL -1 is the default: for gzip no larger than `gzip -6`. THREADS at least 1. */
+ * those of RAW (NULL: nobody asks). LEVEL -1 is the default: for gzip no larger than `gzip -6`.
+ * THREADS at least 1. */
 int compress_blob(struct store *s, int fd, const struct digest *raw, enum compression kind,
                   int level, unsigned threads, struct digest *blob, int64_t *blob_size,
                   struct error *e);
