@@ -118,21 +118,19 @@ static int publish(struct store *s, const struct unsynced *u, struct error *e)
 	return error_errno(e, "keep %s/%s/%s", s->path, store_room_name(u->room), u->name);
 }
 
+/* Twice, first what is in the files and then their names. Both times the whole file system: on a disk
+ * with a journal that is one commit, where an fsync of each room would wait for the disk once a room. */
 int store_flush(struct store *s, struct error *e)
 {
-	bool touched[STORE_ROOMS] = { false };
 	int result = 0;
 
 	pthread_mutex_lock(&s->mutex);
 	if (s->count > 0 && syncfs(s->root) < 0)
 		result = error_errno(e, "sync %s", s->path);
-	for (size_t i = 0; result == 0 && i < s->count; i++) {
+	for (size_t i = 0; result == 0 && i < s->count; i++)
 		result = publish(s, &s->unsynced[i], e);
-		touched[s->unsynced[i].room] = true;
-	}
-	for (int i = 0; result == 0 && i < STORE_ROOMS; i++)
-		if (touched[i] && fsync(s->final[i]) < 0)
-			result = error_errno(e, "sync %s/%s", s->path, store_room_name((enum store_room)i));
+	if (result == 0 && s->count > 0 && syncfs(s->root) < 0)
+		result = error_errno(e, "sync %s", s->path);
 	if (result == 0)
 		s->count = 0;
 	pthread_mutex_unlock(&s->mutex);

@@ -29,7 +29,7 @@ survives() { with "$1" && is_good; }
 fails() { with "$1" && [ "$status" -ne 0 ] && grep -Eq "$2" "$work/fault.log" && is_good; }
 
 check "syncing fails" fails 'syncfs:error=EIO:when=1' 'sync .*: Input/output error'
-check "syncing the names fails" fails 'fsync:error=EIO:when=1' 'Input/output error'
+check "syncing the names fails" fails 'syncfs:error=EIO:when=2' 'Input/output error'
 for when in 1 4 12 40; do
 	check "no room for write $when" survives \
 		"write,pwrite64,copy_file_range,sendfile,ftruncate:error=ENOSPC:when=$when"
