@@ -5,13 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "layers/extent.h"
 #include "layers/path.h"
 #include "layers/reserve.h"
 #include "layers/scope.h"
+
+/* What is beyond this in a blob is not kept in the page cache, which would cost more than the disk:
+ * fresh pages are slow to get, others lose theirs, and the flush at the end waits for them anyway.
+ * Smaller blobs may soon be read again. */
+#define DIRECT_FROM (64 << 20)
 
 struct blob_writer {
 	struct store *store;
@@ -20,6 +25,8 @@ struct blob_writer {
 	struct reserve reserve;
 	int64_t size;
 	int fd;
+	bool direct;         /* the descriptor has O_DIRECT */
+	bool refuses_direct; /* not every file system can */
 };
 
 struct blob_writer *blob_begin(struct store *s, struct error *e)
@@ -40,43 +47,64 @@ struct blob_writer *blob_begin(struct store *s, struct error *e)
 	return w;
 }
 
-int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, struct error *e)
+static void set_direct(struct blob_writer *w, bool direct)
 {
-	if (reserve_take(&w->reserve, w->fd, (int64_t)size, e) < 0 ||
-	    path_write_all(w->fd, data, size, e) < 0)
-		return error_context(e, "%s/tmp", store_path(w->store));
-	w->size += (int64_t)size;
+	if (direct == w->direct || (direct && w->refuses_direct))
+		return;
+	if (fcntl(w->fd, F_SETFL, direct ? O_DIRECT : 0) < 0)
+		w->refuses_direct = true;
+	else
+		w->direct = direct;
+}
+
+static bool is_aligned(const struct blob_writer *w, const void *data, size_t size)
+{
+	return w->size % BLOB_ALIGNMENT == 0 && (uintptr_t)data % BLOB_ALIGNMENT == 0 &&
+	       size % BLOB_ALIGNMENT == 0;
+}
+
+static int explain(struct blob_writer *w, struct error *e)
+{
+	return error_context(e, "%s/tmp", store_path(w->store));
+}
+
+static int put(struct blob_writer *w, const void *data, size_t size, bool straight, struct error *e)
+{
+	const char *from = data;
+
+	if (reserve_take(&w->reserve, w->fd, (int64_t)size, e) < 0)
+		return explain(w, e);
+	while (size > 0) {
+		set_direct(w, straight && w->size >= DIRECT_FROM && is_aligned(w, from, size));
+		ssize_t n = write(w->fd, from, size);
+
+		if (n < 0 && errno == EINVAL && w->direct) {
+			w->refuses_direct = true;
+			set_direct(w, false);
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			error_errno(e, "write");
+			return explain(w, e);
+		}
+		from += n;
+		size -= (size_t)n;
+		w->size += n;
+	}
 	return 0;
 }
 
 int blob_write(struct blob_writer *w, const void *data, size_t size, struct error *e)
 {
 	sha256_add(&w->hash, data, size);
-	return blob_write_unhashed(w, data, size, e);
+	return put(w, data, size, false, e);
 }
 
-int blob_copy_unhashed(struct blob_writer *w, int fd, int64_t offset, int64_t size,
-                       struct error *e)
+int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, struct error *e)
 {
-	off_t from = offset;
-
-	if (reserve_take(&w->reserve, w->fd, size, e) < 0)
-		return error_context(e, "%s/tmp", store_path(w->store));
-	while (size > 0) {
-		ssize_t n = copy_file_range(fd, &from, w->fd, NULL, (size_t)size, 0);
-
-		if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS))
-			n = sendfile(w->fd, fd, &from, (size_t)size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_errno(e, "%s/tmp: write", store_path(w->store));
-		if (n == 0)
-			return error_set(e, ERROR_INPUT, "a file shrank while it was read");
-		size -= n;
-		w->size += n;
-	}
-	return 0;
+	return put(w, data, size, true, e);
 }
 
 int blob_skip_unhashed(struct blob_writer *w, int64_t size, struct error *e)

@@ -20,13 +20,11 @@ struct blob_writer *blob_begin(struct store *s, struct error *e);
 /* Write SIZE bytes, hashing them on the way. On failure W must still be discarded. */
 int blob_write(struct blob_writer *w, const void *data, size_t size, struct error *e);
 
-/* Write bytes whose digest the caller computes himself: blob_commit_as takes it on trust. */
+/* Write bytes whose digest the caller computes himself: blob_commit_as takes it on trust. Of large
+ * blobs what comes in whole blocks, at addresses that are multiples of BLOB_ALIGNMENT, goes straight
+ * to the disk. */
+#define BLOB_ALIGNMENT 4096
 int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, struct error *e);
-
-/* The same for SIZE bytes of the file FD from OFFSET on, moved by the kernel where it can (shared
- * extents, no copy through us). Less than SIZE there is ERROR_INPUT. */
-int blob_copy_unhashed(struct blob_writer *w, int fd, int64_t offset, int64_t size,
-                       struct error *e);
 
 /* SIZE zero bytes that take no room on the disk. Something is written after them. */
 int blob_skip_unhashed(struct blob_writer *w, int64_t size, struct error *e);

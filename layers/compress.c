@@ -13,6 +13,7 @@
 #include "layers/piece.h"
 #include "layers/reuse.h"
 #include "layers/scope.h"
+#include "layers/sink.h"
 
 /* Beside gzip -6, pieces and all: /usr/bin 1.1% smaller, shared libraries 0.4%, Python's library
  * 0.9%; C headers 1.2% larger. Level 5 would be larger on libraries too, 7 takes 1.35 times as long. */
@@ -256,7 +257,7 @@ static void *work(void *context)
 	return NULL;
 }
 
-static int write_piece(struct job *job, struct blob_writer *w, struct slot *slot, struct error *e)
+static int write_piece(struct job *job, struct sink *k, struct slot *slot, struct error *e)
 {
 	if (job->done_count == job->done_capacity) {
 		size_t capacity = 2 * job->done_capacity + 16;
@@ -267,14 +268,14 @@ static int write_piece(struct job *job, struct blob_writer *w, struct slot *slot
 		job->done = more;
 		job->done_capacity = capacity;
 	}
-	slot->piece.offset = blob_written(w);
+	slot->piece.offset = sink_position(k);
 	job->done[job->done_count++] = slot->piece;
-	return blob_write(w, slot->bytes, slot->piece.packed, e);
+	return sink_write(k, slot->bytes, slot->piece.packed, e);
 }
 
 /* Write the pieces in their order, as they become ready: the last one is written when nobody is at
  * work any more and none is ready. */
-static int collect(struct job *job, struct blob_writer *w, struct error *e)
+static int collect(struct job *job, struct sink *k, struct error *e)
 {
 	int result;
 
@@ -289,7 +290,7 @@ static int collect(struct job *job, struct blob_writer *w, struct error *e)
 			continue;
 		}
 		pthread_mutex_unlock(&job->mutex);
-		result = write_piece(job, w, slot, e);
+		result = write_piece(job, k, slot, e);
 		pthread_mutex_lock(&job->mutex);
 		slot->ready = false;
 		job->written++;
@@ -304,7 +305,7 @@ static int collect(struct job *job, struct blob_writer *w, struct error *e)
 	return result;
 }
 
-static int press_all(struct job *job, unsigned threads, struct blob_writer *w, struct error *e)
+static int press_all(struct job *job, unsigned threads, struct sink *k, struct error *e)
 {
 	pthread_t crew[THREADS_MAX];
 	unsigned count = 0;
@@ -325,7 +326,7 @@ static int press_all(struct job *job, unsigned threads, struct blob_writer *w, s
 	if (count == 0)
 		result = error_set(e, ERROR_SYSTEM, "compress: no thread can be started");
 	else
-		result = collect(job, w, e);
+		result = collect(job, k, e);
 	for (unsigned i = 0; i < count; i++)
 		pthread_join(crew[i], NULL);
 	for (size_t i = 0; i < job->ring_size; i++)
@@ -335,7 +336,7 @@ static int press_all(struct job *job, unsigned threads, struct blob_writer *w, s
 }
 
 /* Most layers of a build are a piece or a few: they need no thread of their own. */
-static int press_here(struct job *job, struct blob_writer *w, struct error *e)
+static int press_here(struct job *job, struct sink *k, struct error *e)
 {
 	struct press press;
 	struct slot slot = { .bytes = NULL };
@@ -348,7 +349,7 @@ static int press_here(struct job *job, struct blob_writer *w, struct error *e)
 		if (result == 0)
 			result = press_piece(&press, job, &slot, e);
 		if (result == 0)
-			result = write_piece(job, w, &slot, e);
+			result = write_piece(job, k, &slot, e);
 	} while (result == 0 && !all_cut(job));
 	free(slot.bytes);
 	press_release(&press);
@@ -379,20 +380,20 @@ static uint64_t name_method(enum compression kind, int level)
 static int press_into(struct job *job, unsigned threads, const struct digest *raw,
                       struct digest *blob, int64_t *blob_size, struct error *e)
 {
-	struct blob_writer *w = blob_begin(job->store, e);
+	struct sink *k = sink_begin(job->store, e);
 	int result;
 
-	if (!w)
+	if (!k)
 		return -1;
-	result = threads == 1 || job->size <= PIECE_MIN ? press_here(job, w, e)
-	                                                : press_all(job, threads, w, e);
+	result = threads == 1 || job->size <= PIECE_MIN ? press_here(job, k, e)
+	                                                : press_all(job, threads, k, e);
 	if (result == 0 && job->verify)
 		result = check_raw(job, raw, e);
 	if (result < 0) {
-		blob_discard(w);
+		sink_abandon(k);
 		return -1;
 	}
-	*blob_size = blob_commit(w, NULL, blob, e);
+	*blob_size = sink_finish(k, blob, e);
 	for (size_t i = 0; *blob_size >= 0 && i < job->done_count; i++)
 		reuse_note(job->table, job->how, &job->done[i], blob);
 	return *blob_size < 0 ? -1 : 0;

@@ -1,7 +1,7 @@
-/* A stream of bytes on its way into a blob, hashed and written by a second thread.
+/* A stream of bytes on its way into a blob: filled by one thread, hashed by another, written by a third.
  *
- * The producer fills chunks of a fixed ring, a thread takes them in order: memory does not depend
- * on the length of the stream. A stream that fits into one chunk never starts the thread.
+ * The producer fills chunks of a fixed ring, the two take them in order: memory does not depend on
+ * the length of the stream. A stream that fits into one chunk never starts a thread.
  */
 #pragma once
 #include <stddef.h>
