@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <unistd.h>
 
-atomic_bool interrupted;
 static volatile sig_atomic_t signal_number;
 static void (*on_interrupt)(void);
 

@@ -193,12 +193,16 @@ static int verify(struct store *s, int fd, const struct digest *d, struct error 
 {
 	char name[DIGEST_HEX + 1], text[DIGEST_TEXT], why[DIGEST_TEXT + 32];
 	struct digest found;
-	struct error failed;
+	struct error failed = { 0 };
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return error_errno(e, "stat blob %s", digest_hex(d, name));
-	if (extent_digest(fd, 0, st.st_size, &found, &failed) < 0)
+	if (extent_digest(fd, 0, st.st_size, &found, &failed) < 0 && failed.kind == ERROR_CANCELLED) {
+		*e = failed;
+		return -1;
+	}
+	if (failed.kind != ERROR_NONE)
 		return store_set_aside(s, STORE_BLOBS, digest_hex(d, name), failed.text, e);
 	if (digest_equal(d, &found))
 		return 0;

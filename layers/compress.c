@@ -10,6 +10,7 @@
 #include <zstd.h>
 
 #include "layers/blob.h"
+#include "layers/interrupted.h"
 #include "layers/piece.h"
 #include "layers/reuse.h"
 #include "layers/scope.h"
@@ -129,6 +130,8 @@ static int cut_piece(struct job *job, struct press *p, struct reuse_piece *piece
 {
 	size_t size;
 
+	if (interrupted_check(e) < 0)
+		return -1;
 	if (read_ahead(job, p, &size, e) < 0)
 		return -1;
 	size = piece_length(p->input, size);

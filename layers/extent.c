@@ -5,11 +5,14 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
+#include "layers/interrupted.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 
 #define BUFFER_SIZE (256 << 10)
 #define HASHED_SIZE (64 << 10)
+/* The kernel copies that much before anybody can interrupt it. */
+#define COPIED_SIZE (64 << 20)
 
 /* Neither way of the kernel goes with these files. */
 static int copy_through_us(int from, off_t offset, int to, int64_t size, struct error *e)
@@ -20,8 +23,11 @@ static int copy_through_us(int from, off_t offset, int to, int64_t size, struct 
 		return error_memory(e);
 	while (size > 0) {
 		size_t want = size < BUFFER_SIZE ? (size_t)size : BUFFER_SIZE;
-		ssize_t n = pread(from, buffer, want, offset);
+		ssize_t n;
 
+		if (interrupted_check(e) < 0)
+			return -1;
+		n = pread(from, buffer, want, offset);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -41,10 +47,14 @@ int extent_copy(int from, int64_t offset, int to, int64_t size, struct error *e)
 	off_t at = offset;
 
 	while (size > 0) {
-		ssize_t n = copy_file_range(from, &at, to, NULL, (size_t)size, 0);
+		size_t want = size < COPIED_SIZE ? (size_t)size : COPIED_SIZE;
+		ssize_t n;
 
+		if (interrupted_check(e) < 0)
+			return -1;
+		n = copy_file_range(from, &at, to, NULL, want, 0);
 		if (n < 0 && errno != EINTR && errno != ENOSPC && errno != EIO)
-			n = sendfile(to, from, &at, (size_t)size);
+			n = sendfile(to, from, &at, want);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EINVAL || errno == ENOSYS))
@@ -65,8 +75,12 @@ int extent_digest(int fd, int64_t offset, int64_t size, struct digest *d, struct
 
 	sha256_begin(&hash);
 	while (size > 0) {
-		ssize_t n = pread(fd, buffer, size < HASHED_SIZE ? (size_t)size : HASHED_SIZE, offset);
+		size_t want = size < HASHED_SIZE ? (size_t)size : HASHED_SIZE;
+		ssize_t n;
 
+		if (interrupted_check(e) < 0)
+			return -1;
+		n = pread(fd, buffer, want, offset);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/interrupted.h"
 #include "layers/readahead.h"
 #include "layers/scope.h"
 
@@ -32,7 +33,7 @@ static ssize_t pull_blob(void *context, void *buffer, size_t size, struct error 
 static ssize_t pull_inflated(void *context, void *buffer, size_t size, struct error *e)
 {
 	struct layer_stream *st = context;
-	ssize_t n = inflate_read(st->inflater, buffer, size, e);
+	ssize_t n = interrupted_check(e) < 0 ? -1 : inflate_read(st->inflater, buffer, size, e);
 
 	if (n > 0) {
 		sha256_add(&st->tar, buffer, (size_t)n);

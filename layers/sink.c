@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "layers/blob.h"
+#include "layers/interrupted.h"
 
 /* A disk takes a mebibyte at once several times as fast as the same in parts. */
 #define CHUNK_SIZE (1 << 20)
@@ -150,6 +151,8 @@ static int hand_over(struct sink *k, struct error *e)
 	struct chunk *next;
 	bool failed = false;
 
+	if (interrupted_check(e) < 0)
+		return -1;
 	if (!k->has_threads)
 		k->has_threads = start_threads(k);
 	if (k->has_threads) {

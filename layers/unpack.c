@@ -12,6 +12,7 @@
 
 #include "layers/archive.h"
 #include "layers/implied.h"
+#include "layers/interrupted.h"
 #include "layers/reserve.h"
 #include "layers/restore.h"
 #include "layers/scope.h"
@@ -261,6 +262,8 @@ static int make_files(struct unpack *u, struct tarball *tar, struct error *e)
 		qsort_r(file, files, sizeof *file, by_place, (void *)u->table);
 	for (size_t i = 0; i < files; i++) {
 		table_get(u->table, file[i], &entry);
+		if (interrupted_check(e) < 0)
+			return -1;
 		if (entry.size > 0 && tarball_seek(tar, place_of(&entry), e) < 0)
 			return error_context(e, "unpack %s", entry.path);
 		if ((entry.offset < 0 ? make_sparse(u, &entry, tar, e)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "builder/image/output.h"
+#include "layers/interrupted.h"
 #include "layers/json.h"
 #include "layers/path.h"
 #include "layers/scope.h"
@@ -278,7 +279,7 @@ int build_result_deliver(struct build_result *result, const struct built *built,
 	vertex_note(v, note);
 	result->published.digest = built->image->manifest;
 	for (size_t i = 0; i < result->spec_count; i++) {
-		if (deliver_one(result, built, &result->spec[i], v, e) < 0) {
+		if (interrupted_check(e) < 0 || deliver_one(result, built, &result->spec[i], v, e) < 0) {
 			vertex_failed(v, e->text);
 			return -1;
 		}

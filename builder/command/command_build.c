@@ -197,8 +197,8 @@ static int perform(struct session *s, struct error *e)
 	options.fetch = bases_fetch;
 	options.confirm = bases_confirm;
 	options.confirm_context = s->bases;
-	if (atomic_load(&interrupted))
-		return error_set(e, ERROR_CANCELLED, "cancelled");
+	if (interrupted_check(e) < 0)
+		return -1;
 	if (build_perform(&options, &s->image, &failure) == 0)
 		return bases_confirm(s->bases, e);
 	*e = failure.error;

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "builder/copy/context_parts.h"
+#include "layers/interrupted.h"
 #include "layers/scope.h"
 
 #define BUFFER_SIZE (256 << 10)
@@ -177,6 +178,8 @@ static int digest_fd(struct hash_member *m, const struct context_file *file, int
 			size += hole;
 			tell(m->crew, hole);
 		}
+		if (interrupted_check(e) < 0)
+			return -1;
 		n = read(fd, m->buffer, BUFFER_SIZE);
 		if (n == 0)
 			break;

@@ -93,6 +93,23 @@ kill -INT $building
 check 'a registry that does not take an image' ended 130
 exec 8<&-
 
+# What takes long without waiting for anybody: hashing, and compressing.
+head -c 200M /dev/urandom >"$ctx/large"
+printf 'FROM scratch\nCOPY large /\n' >"$work/Dockerfile.large"
+is_read() { ls -l "/proc/$building/fd" | grep -q "$ctx/large"; }
+start large -o "type=oci,dest=$work/large.tar"
+check 'a large file is read' wait_until is_read
+kill -INT $building
+check 'which an interrupt ends' ended 130
+start large
+wait $building
+start large -o "type=oci,dest=$work/large.tar"
+check 'a large layer is compressed' wait_until grep -q ' exporting' "$work/started.log"
+kill -INT $building
+check 'which an interrupt ends, too' ended 130
+check 'and nothing is written' test ! -e "$work/large.tar"
+rm "$ctx/large"
+
 # H224: at any moment.
 printf 'FROM base AS a\nCOPY . /c\nRUN cat /c/* >/all 2>/dev/null; sh -c "true; true" & (setsid true &)\nFROM base\nCOPY --from=a /all /all\nRUN wc -c /all >/n\n' \
 	>"$work/Dockerfile.short"
