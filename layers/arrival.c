@@ -1,50 +1,30 @@
 #include "layers/arrival.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "layers/blob.h"
+#include "layers/growing.h"
 #include "layers/index.h"
 
 struct arrival {
 	struct store *store;
 	const struct layer *layer;
 	struct blob_writer *blob;
+	struct growing *growing;    /* the blob, for the reader */
 	struct early_tree *tree;    /* the reader's until it is joined */
 	int result;                 /* the reader's, with its error */
 	struct error error;
 
 	pthread_t reader;
 	bool has_reader;
-	pthread_mutex_t mutex;      /* guards what follows */
-	pthread_cond_t changed;
-	int64_t arrived;
-	bool ended, abandoned;
 };
 
-/* What has arrived of the blob; waits when that is nothing yet. */
 static ssize_t fetch(void *context, void *buffer, size_t size, int64_t offset, struct error *e)
 {
 	struct arrival *a = context;
-	int64_t there;
-	bool abandoned;
-	ssize_t n;
 
-	pthread_mutex_lock(&a->mutex);
-	while (a->arrived <= offset && !a->ended && !a->abandoned)
-		pthread_cond_wait(&a->changed, &a->mutex);
-	there = a->arrived - offset;
-	abandoned = a->abandoned;
-	pthread_mutex_unlock(&a->mutex);
-	if (abandoned)
-		return error_set(e, ERROR_CANCELLED, "the layer does not come");
-	do
-		n = pread(blob_writer_fd(a->blob), buffer, there < (int64_t)size ? (size_t)there : size,
-		          offset);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? error_errno(e, "read") : n;
+	return growing_read(a->growing, buffer, size, offset, e);
 }
 
 static void *read_layer(void *context)
@@ -66,14 +46,15 @@ struct arrival *arrival_begin(struct store *s, const struct layer *layer,
 	}
 	a->store = s;
 	a->layer = layer;
-	a->blob = blob_begin(s, e);
+	a->growing = growing_new(e);
+	a->blob = a->growing ? blob_begin(s, e) : NULL;
 	if (!a->blob) {
+		growing_free(a->growing);
 		free(a);
 		return NULL;
 	}
+	growing_begin(a->growing, blob_reopen(a->blob, &a->error), false);
 	a->tree = trees ? early_tree_begin(s, trees) : NULL;
-	pthread_mutex_init(&a->mutex, NULL);
-	pthread_cond_init(&a->changed, NULL);
 	/* Without a thread it is read when all is here. */
 	a->has_reader = pthread_create(&a->reader, NULL, read_layer, a) == 0;
 	return a;
@@ -83,20 +64,16 @@ int arrival_write(struct arrival *a, const void *bytes, size_t size, struct erro
 {
 	if (blob_write_unhashed(a->blob, bytes, size, e) < 0)
 		return -1;
-	pthread_mutex_lock(&a->mutex);
-	a->arrived = blob_written(a->blob);
-	pthread_cond_signal(&a->changed);
-	pthread_mutex_unlock(&a->mutex);
+	growing_reach(a->growing, blob_written(a->blob));
 	return 0;
 }
 
 static void end(struct arrival *a, bool abandoned)
 {
-	pthread_mutex_lock(&a->mutex);
-	a->ended = true;
-	a->abandoned = abandoned;
-	pthread_cond_signal(&a->changed);
-	pthread_mutex_unlock(&a->mutex);
+	if (abandoned)
+		growing_abandon(a->growing);
+	else
+		growing_end(a->growing, &a->layer->blob);
 	if (a->has_reader)
 		pthread_join(a->reader, NULL);
 	else if (!abandoned)
@@ -105,8 +82,7 @@ static void end(struct arrival *a, bool abandoned)
 
 static void release(struct arrival *a)
 {
-	pthread_cond_destroy(&a->changed);
-	pthread_mutex_destroy(&a->mutex);
+	growing_free(a->growing);
 	free(a);
 }
 

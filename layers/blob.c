@@ -8,25 +8,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "layers/direct.h"
 #include "layers/extent.h"
 #include "layers/path.h"
 #include "layers/reserve.h"
 #include "layers/scope.h"
-
-/* What is beyond this in a blob is not kept in the page cache, which would cost more than the disk:
- * fresh pages are slow to get, others lose theirs, and the flush at the end waits for them anyway.
- * Smaller blobs may soon be read again. */
-#define DIRECT_FROM (64 << 20)
 
 struct blob_writer {
 	struct store *store;
 	struct store_temp temp;
 	struct sha256 hash;
 	struct reserve reserve;
+	struct direct direct; /* of FD */
 	int64_t size;
 	int fd;
-	bool direct;         /* the descriptor has O_DIRECT */
-	bool refuses_direct; /* not every file system can */
 };
 
 struct blob_writer *blob_begin(struct store *s, struct error *e)
@@ -43,51 +38,25 @@ struct blob_writer *blob_begin(struct store *s, struct error *e)
 		free(w);
 		return NULL;
 	}
+	w->direct.fd = w->fd;
 	sha256_begin(&w->hash);
 	return w;
 }
 
-static void set_direct(struct blob_writer *w, bool direct)
-{
-	if (direct == w->direct || (direct && w->refuses_direct))
-		return;
-	if (fcntl(w->fd, F_SETFL, direct ? O_DIRECT : 0) < 0)
-		w->refuses_direct = true;
-	else
-		w->direct = direct;
-}
-
-static bool is_aligned(const struct blob_writer *w, const void *data, size_t size)
-{
-	return w->size % BLOB_ALIGNMENT == 0 && (uintptr_t)data % BLOB_ALIGNMENT == 0 &&
-	       size % BLOB_ALIGNMENT == 0;
-}
-
-static int explain(struct blob_writer *w, struct error *e)
-{
-	return error_context(e, "%s/tmp", store_path(w->store));
-}
-
-static int put(struct blob_writer *w, const void *data, size_t size, bool straight, struct error *e)
+int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, struct error *e)
 {
 	const char *from = data;
 
 	if (reserve_take(&w->reserve, w->fd, (int64_t)size, e) < 0)
-		return explain(w, e);
+		return error_context(e, "%s/tmp", store_path(w->store));
 	while (size > 0) {
-		set_direct(w, straight && w->size >= DIRECT_FROM && is_aligned(w, from, size));
-		ssize_t n = write(w->fd, from, size);
+		ssize_t n = direct_write(&w->direct, from, size, w->size);
 
-		if (n < 0 && errno == EINVAL && w->direct) {
-			w->refuses_direct = true;
-			set_direct(w, false);
-			continue;
-		}
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
 			error_errno(e, "write");
-			return explain(w, e);
+			return error_context(e, "%s/tmp", store_path(w->store));
 		}
 		from += n;
 		size -= (size_t)n;
@@ -99,12 +68,7 @@ static int put(struct blob_writer *w, const void *data, size_t size, bool straig
 int blob_write(struct blob_writer *w, const void *data, size_t size, struct error *e)
 {
 	sha256_add(&w->hash, data, size);
-	return put(w, data, size, false, e);
-}
-
-int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, struct error *e)
-{
-	return put(w, data, size, true, e);
+	return blob_write_unhashed(w, data, size, e);
 }
 
 int blob_skip_unhashed(struct blob_writer *w, int64_t size, struct error *e)
@@ -120,9 +84,11 @@ int64_t blob_written(const struct blob_writer *w)
 	return w->size;
 }
 
-int blob_writer_fd(const struct blob_writer *w)
+int blob_reopen(const struct blob_writer *w, struct error *e)
 {
-	return w->fd;
+	int fd = openat(w->temp.dir, w->temp.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? error_errno(e, "%s/tmp/%s", store_path(w->store), w->temp.name) : fd;
 }
 
 void blob_discard(struct blob_writer *w)

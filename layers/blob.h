@@ -20,18 +20,17 @@ struct blob_writer *blob_begin(struct store *s, struct error *e);
 /* Write SIZE bytes, hashing them on the way. On failure W must still be discarded. */
 int blob_write(struct blob_writer *w, const void *data, size_t size, struct error *e);
 
-/* Write bytes whose digest the caller computes himself: blob_commit_as takes it on trust. Of large
- * blobs what comes in whole blocks, at addresses that are multiples of BLOB_ALIGNMENT, goes straight
- * to the disk. */
-#define BLOB_ALIGNMENT 4096
+/* Write bytes whose digest the caller computes himself: blob_commit_as takes it on trust. */
 int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, struct error *e);
 
 /* SIZE zero bytes that take no room on the disk. Something is written after them. */
 int blob_skip_unhashed(struct blob_writer *w, int64_t size, struct error *e);
 
-/* The bytes written so far, and the descriptor they are in (borrowed). */
+/* The bytes written so far. */
 int64_t blob_written(const struct blob_writer *w);
-int blob_writer_fd(const struct blob_writer *w);
+
+/* One more descriptor of W's bytes, for reading; the caller closes it. */
+int blob_reopen(const struct blob_writer *w, struct error *e);
 
 /* Finish W: compare its bytes with WANT and give them their name.
  *

@@ -10,8 +10,10 @@
 #include <zstd.h>
 
 #include "layers/blob.h"
+#include "layers/direct.h"
 #include "layers/interrupted.h"
 #include "layers/piece.h"
+#include "layers/readahead.h"
 #include "layers/reuse.h"
 #include "layers/scope.h"
 #include "layers/sink.h"
@@ -43,7 +45,7 @@ struct slot {
 
 struct job {
 	struct store *store;
-	int fd, table;
+	int table;
 	int64_t size;
 	enum compression kind;
 	int level;
@@ -51,10 +53,19 @@ struct job {
 	bool verify;
 	size_t bound; /* of one compressed piece */
 
+	/* The reading thread's, until that has ended. */
+	struct direct file;
+	int64_t read;
+	struct sha256 raw; /* when it is to be verified */
+
 	pthread_mutex_t cutting; /* guards these: pieces are cut one after the other */
+	struct readahead *reader;
+	const unsigned char *ahead; /* lent by it */
+	size_t ahead_left;
+	unsigned char *rest;        /* what the last piece left of what was gathered for it */
+	size_t rest_size;
 	int64_t at;
 	uint64_t cut;
-	struct sha256 raw; /* when it is to be verified */
 
 	pthread_mutex_t mutex; /* guards what follows; may be taken while cutting, not the reverse */
 	pthread_cond_t changed;
@@ -106,21 +117,48 @@ static int press_init(struct press *p, const struct job *job, struct error *e)
 	return 0;
 }
 
-/* The rest of JOB to P's input, or as much as the longest piece has. */
-static int read_ahead(const struct job *job, struct press *p, size_t *size, struct error *e)
+/* The next bytes of the layer, for whoever reads ahead: they are hashed there, too. */
+static ssize_t pull_raw(void *context, void *buffer, size_t size, struct error *e)
 {
-	size_t wanted = job->size - job->at < PIECE_MAX ? (size_t)(job->size - job->at) : PIECE_MAX;
+	struct job *job = context;
+	ssize_t n;
 
-	for (*size = 0; *size < wanted;) {
-		ssize_t n = pread(job->fd, p->input + *size, wanted - *size, job->at + (int64_t)*size);
+	if (interrupted_check(e) < 0)
+		return -1;
+	do
+		n = direct_read(&job->file, buffer, size, job->read);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return error_errno(e, "read a layer to compress it");
+	if (n == 0 && job->read < job->size)
+		return error_set(e, ERROR_CORRUPT, "a layer was cut short while it was compressed");
+	if (n > job->size - job->read)
+		n = job->size - job->read;
+	if (job->verify)
+		sha256_add(&job->raw, buffer, (size_t)n);
+	job->read += n;
+	return n;
+}
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_errno(e, "read a layer to compress it");
-		if (n == 0)
-			return error_set(e, ERROR_CORRUPT, "a layer was cut short while it was compressed");
-		*size += (size_t)n;
+/* To P's input what the last piece left, and more, until the longest piece has all it wants. */
+static int gather(struct job *job, struct press *p, size_t *size, struct error *e)
+{
+	memcpy(p->input, job->rest, job->rest_size);
+	for (*size = job->rest_size; *size < PIECE_MAX;) {
+		size_t part;
+
+		if (job->ahead_left == 0) {
+			ssize_t n = readahead_next(job->reader, &job->ahead, e);
+
+			if (n <= 0)
+				return (int)n;
+			job->ahead_left = (size_t)n;
+		}
+		part = PIECE_MAX - *size < job->ahead_left ? PIECE_MAX - *size : job->ahead_left;
+		memcpy(p->input + *size, job->ahead, part);
+		job->ahead += part;
+		job->ahead_left -= part;
+		*size += part;
 	}
 	return 0;
 }
@@ -128,15 +166,13 @@ static int read_ahead(const struct job *job, struct press *p, size_t *size, stru
 /* The next piece to P's input; nothing is one piece too: an empty member. */
 static int cut_piece(struct job *job, struct press *p, struct reuse_piece *piece, struct error *e)
 {
-	size_t size;
+	size_t have, size;
 
-	if (interrupted_check(e) < 0)
+	if (gather(job, p, &have, e) < 0)
 		return -1;
-	if (read_ahead(job, p, &size, e) < 0)
-		return -1;
-	size = piece_length(p->input, size);
-	if (job->verify)
-		sha256_add(&job->raw, p->input, size);
+	size = piece_length(p->input, have);
+	job->rest_size = have - size;
+	memcpy(job->rest, p->input + size, job->rest_size);
 	job->at += (int64_t)size;
 	job->cut++;
 	*piece = (struct reuse_piece){ .size = (uint32_t)size };
@@ -380,18 +416,20 @@ static uint64_t name_method(enum compression kind, int level)
 	return version << 32 | (uint64_t)kind << 16 | (uint16_t)level;
 }
 
-static int press_into(struct job *job, unsigned threads, const struct digest *raw,
-                      struct digest *blob, int64_t *blob_size, struct error *e)
+static int press_into(struct job *job, const struct compress_how *how, struct digest *blob,
+                      int64_t *blob_size, struct error *e)
 {
 	struct sink *k = sink_begin(job->store, e);
 	int result;
 
 	if (!k)
 		return -1;
-	result = threads == 1 || job->size <= PIECE_MIN ? press_here(job, k, e)
-	                                                : press_all(job, threads, k, e);
-	if (result == 0 && job->verify)
-		result = check_raw(job, raw, e);
+	if (how->growing)
+		sink_watch(k, how->growing);
+	result = how->threads == 1 || job->size <= PIECE_MIN ? press_here(job, k, e)
+	                                                     : press_all(job, how->threads, k, e);
+	if (result == 0 && how->raw)
+		result = check_raw(job, how->raw, e);
 	if (result < 0) {
 		sink_abandon(k);
 		return -1;
@@ -402,33 +440,53 @@ static int press_into(struct job *job, unsigned threads, const struct digest *ra
 	return *blob_size < 0 ? -1 : 0;
 }
 
-int compress_blob(struct store *s, int fd, const struct digest *raw, enum compression kind,
-                  int level, unsigned threads, struct digest *blob, int64_t *blob_size,
-                  struct error *e)
+static void job_release(struct job *job)
 {
-	struct job job = { .store = s, .fd = fd, .kind = kind, .level = level, .verify = raw };
-	struct stat st;
-	int result;
+	readahead_end(job->reader);
+	if (job->table >= 0)
+		close(job->table);
+	pthread_cond_destroy(&job->changed);
+	pthread_mutex_destroy(&job->mutex);
+	pthread_mutex_destroy(&job->cutting);
+	free(job->rest);
+	free(job->done);
+}
 
-	if (level < 0)
-		job.level = kind == COMPRESSION_GZIP ? GZIP_LEVEL : ZSTD_LEVEL;
+static int job_begin(struct job *job, struct store *s, int fd, const struct compress_how *how,
+                     struct error *e)
+{
+	bool gzip = how->kind == COMPRESSION_GZIP;
+	struct stat st;
+
+	*job = (struct job){ .store = s, .file = { .fd = fd }, .table = reuse_open(s),
+		             .kind = how->kind, .level = how->level, .verify = how->raw };
+	if (how->level < 0)
+		job->level = gzip ? GZIP_LEVEL : ZSTD_LEVEL;
+	job->how = name_method(how->kind, job->level);
+	job->bound = gzip ? libdeflate_gzip_compress_bound(NULL, PIECE_MAX)
+	                  : ZSTD_compressBound(PIECE_MAX);
+	sha256_begin(&job->raw);
+	pthread_mutex_init(&job->cutting, NULL);
+	pthread_mutex_init(&job->mutex, NULL);
+	pthread_cond_init(&job->changed, NULL);
 	if (fstat(fd, &st) < 0)
 		return error_errno(e, "stat a layer to compress it");
-	job.size = st.st_size;
-	job.how = name_method(kind, job.level);
-	job.bound = kind == COMPRESSION_GZIP ? libdeflate_gzip_compress_bound(NULL, PIECE_MAX)
-	                                     : ZSTD_compressBound(PIECE_MAX);
-	job.table = reuse_open(s);
-	sha256_begin(&job.raw);
-	pthread_mutex_init(&job.cutting, NULL);
-	pthread_mutex_init(&job.mutex, NULL);
-	pthread_cond_init(&job.changed, NULL);
-	result = press_into(&job, threads, raw, blob, blob_size, e);
-	pthread_cond_destroy(&job.changed);
-	pthread_mutex_destroy(&job.mutex);
-	pthread_mutex_destroy(&job.cutting);
-	if (job.table >= 0)
-		close(job.table);
-	free(job.done);
+	job->size = st.st_size;
+	job->rest = malloc(PIECE_MAX);
+	if (!job->rest)
+		return error_memory(e);
+	job->reader = readahead_begin(pull_raw, job, e);
+	return job->reader ? 0 : -1;
+}
+
+int compress_blob(struct store *s, int fd, const struct compress_how *how, struct digest *blob,
+                  int64_t *blob_size, struct error *e)
+{
+	struct job job;
+	int result = job_begin(&job, s, fd, how, e);
+
+	if (result == 0)
+		result = press_into(&job, how, blob, blob_size, e);
+	job_release(&job);
 	return result;
 }

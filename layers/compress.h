@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "layers/digest.h"
+#include "layers/growing.h"
 #include "layers/store.h"
 
 enum compression {
@@ -31,12 +32,18 @@ const char *compression_name(enum compression kind);
 /* What the bytes say they are: by magic number. SIZE may be as small as 0. */
 enum compression compression_sniff(const void *bytes, size_t size);
 
+struct compress_how {
+	enum compression kind;
+	int level;                /* -1: the default, for gzip no larger than `gzip -6` */
+	unsigned threads;         /* at least 1 */
+	const struct digest *raw; /* of what is compressed; NULL: nobody asks */
+	struct growing *growing;  /* hears how the blob grows; NULL: nobody does */
+};
+
 /* Compress FD (from its start) into a blob of S. ERROR_CORRUPT, and no blob, when its bytes are not
- * those of RAW (NULL: nobody asks). LEVEL -1 is the default: for gzip no larger than `gzip -6`.
- * THREADS at least 1. */
-int compress_blob(struct store *s, int fd, const struct digest *raw, enum compression kind,
-                  int level, unsigned threads, struct digest *blob, int64_t *blob_size,
-                  struct error *e);
+ * those of HOW->raw. */
+int compress_blob(struct store *s, int fd, const struct compress_how *how, struct digest *blob,
+                  int64_t *blob_size, struct error *e);
 
 /* Inflate a stream: PULL gives more input (bytes read, 0 at the end, -1 and E). */
 struct inflater;

@@ -4,7 +4,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define CHUNK_SIZE (256 << 10)
+#include "layers/direct.h"
+
+#define CHUNK_SIZE (1 << 20)
 #define CHUNK_COUNT 4
 
 struct readahead {
@@ -41,7 +43,7 @@ struct readahead *readahead_begin(ssize_t (*pull)(void *, void *, size_t, struct
 /* Fill chunk I: 1, 0 when the stream ended in it, -1. */
 static int fill(struct readahead *r, unsigned i, struct error *e)
 {
-	if (!r->chunk[i] && !(r->chunk[i] = malloc(CHUNK_SIZE)))
+	if (!r->chunk[i] && !(r->chunk[i] = aligned_alloc(DIRECT_ALIGNMENT, CHUNK_SIZE)))
 		return error_memory(e);
 	for (r->size[i] = 0; r->size[i] < CHUNK_SIZE;) {
 		ssize_t n = r->pull(r->context, r->chunk[i] + r->size[i], CHUNK_SIZE - r->size[i], e);

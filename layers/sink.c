@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "layers/blob.h"
+#include "layers/direct.h"
 #include "layers/interrupted.h"
 
 /* A disk takes a mebibyte at once several times as fast as the same in parts. */
@@ -33,6 +34,7 @@ enum { HASHER, WRITER, TAKERS };
 
 struct sink {
 	struct blob_writer *blob;
+	struct growing *watch; /* may be NULL */
 	struct sha256 hash;
 	int64_t position;
 	struct chunk ring[CHUNK_COUNT];
@@ -58,7 +60,11 @@ static int write_chunk(struct sink *k, const struct chunk *c, struct error *e)
 {
 	if (c->used > 0 && blob_write_unhashed(k->blob, c->data, c->used, e) < 0)
 		return -1;
-	return c->zeros > 0 ? blob_skip_unhashed(k->blob, c->zeros, e) : 0;
+	if (c->zeros > 0 && blob_skip_unhashed(k->blob, c->zeros, e) < 0)
+		return -1;
+	if (k->watch)
+		growing_reach(k->watch, blob_written(k->blob));
+	return 0;
 }
 
 struct sink *sink_begin(struct store *s, struct error *e)
@@ -80,6 +86,14 @@ struct sink *sink_begin(struct store *s, struct error *e)
 	k->taker[HASHER] = (struct taker){ .sink = k, .take = hash_chunk };
 	k->taker[WRITER] = (struct taker){ .sink = k, .take = write_chunk };
 	return k;
+}
+
+void sink_watch(struct sink *k, struct growing *g)
+{
+	struct error ignored;
+
+	k->watch = g;
+	growing_begin(g, blob_reopen(k->blob, &ignored), true);
 }
 
 static void *work(void *context)
@@ -183,7 +197,7 @@ void *sink_room(struct sink *k, size_t *room, struct error *e)
 			return NULL;
 		c = &k->ring[k->filled % CHUNK_COUNT];
 	}
-	if (!c->data && !(c->data = aligned_alloc(BLOB_ALIGNMENT, CHUNK_SIZE))) {
+	if (!c->data && !(c->data = aligned_alloc(DIRECT_ALIGNMENT, CHUNK_SIZE))) {
 		error_memory(e);
 		return NULL;
 	}
@@ -273,6 +287,8 @@ int64_t sink_finish(struct sink *k, struct digest *d, struct error *e)
 		sha256_end(&k->hash, d);
 		size = blob_commit_as(k->blob, d, e);
 	}
+	if (k->watch)
+		growing_end(k->watch, size < 0 ? NULL : d);
 	release(k);
 	return size;
 }
@@ -285,5 +301,7 @@ void sink_abandon(struct sink *k)
 		return;
 	settle(k, &ignored);
 	blob_discard(k->blob);
+	if (k->watch)
+		growing_end(k->watch, NULL);
 	release(k);
 }

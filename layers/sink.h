@@ -8,11 +8,15 @@
 #include <stdint.h>
 
 #include "layers/digest.h"
+#include "layers/growing.h"
 #include "layers/store.h"
 
 struct sink;
 
 struct sink *sink_begin(struct store *s, struct error *e);
+
+/* G (lent) hears of all that is written, and of the end. Before anything is written. */
+void sink_watch(struct sink *k, struct growing *g);
 
 /* Free bytes to be filled by the caller, at least one: *ROOM of them. sink_advance says how many
  * were filled. NULL and E when writing failed meanwhile. */

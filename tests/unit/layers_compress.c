@@ -42,11 +42,12 @@ static char *compress(struct fixture *f, const char *text, size_t size, enum com
 {
 	auto_close int fd = openat(f->dir, "in", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	struct digest raw, d;
+	const struct compress_how how = { .kind = kind, .level = -1, .threads = threads, .raw = &raw };
 	int64_t blob_size;
 
 	digest_of(text, size, &raw);
 	assert_ok(f, path_write_all(fd, text, size, &f->error));
-	assert_ok(f, compress_blob(f->store, fd, &raw, kind, -1, threads, &d, &blob_size, &f->error));
+	assert_ok(f, compress_blob(f->store, fd, &how, &d, &blob_size, &f->error));
 	return blob_read(f->store, &d, 64 << 20, compressed, &f->error);
 }
 
@@ -111,12 +112,13 @@ static void other_bytes_than_the_layers_are_refused(void **state)
 	struct fixture *f = *state;
 	auto_close int fd = openat(f->dir, "in", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	struct digest raw, d;
+	const struct compress_how how = { .kind = COMPRESSION_GZIP, .level = -1, .threads = 1,
+		                          .raw = &raw };
 	int64_t size;
 
 	digest_of("layer", 5, &raw);
 	assert_ok(f, path_write_all(fd, "lAyer", 5, &f->error));
-	assert_int_equal(compress_blob(f->store, fd, &raw, COMPRESSION_GZIP, -1, 1, &d, &size, &f->error),
-	                 -1);
+	assert_int_equal(compress_blob(f->store, fd, &how, &d, &size, &f->error), -1);
 	assert_int_equal(f->error.kind, ERROR_CORRUPT);
 }
 

@@ -1,0 +1,26 @@
+/* Large files past the page cache.
+ *
+ * Fresh pages cost more than a fast disk, others lose theirs, and the flush at the end of a build
+ * waits for them anyway. So what lies beyond the first DIRECT_FROM bytes of a file that is written
+ * or read once goes straight to or from the disk, if it is whole blocks at aligned addresses and
+ * the file system can (O_DIRECT); all else takes the usual way. What is smaller may soon be read
+ * again.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define DIRECT_FROM (64 << 20)
+#define DIRECT_ALIGNMENT 4096
+
+/* FD, lent, has a file description of its own: its flags are changed. */
+struct direct {
+	int fd;
+	bool on, refused;
+};
+
+/* As write(2), FD standing at OFFSET, and as pread(2). */
+ssize_t direct_write(struct direct *d, const void *data, size_t size, int64_t offset);
+ssize_t direct_read(struct direct *d, void *buffer, size_t size, int64_t offset);
