@@ -84,11 +84,30 @@ static int expand(struct store *s, const struct layer *layer, struct layer *out,
 	return out->blob_size < 0 ? layer_blame(s, layer, e) : 0;
 }
 
+static int compress(struct store *s, const struct layer *layer, const struct packing *how,
+                    struct layer *out, struct error *e)
+{
+	auto_close int tar = layer_open_tar(s, layer, e);
+	struct compress_how press = {
+		.kind = how->kind, .level = how->level, .threads = how->threads,
+		.raw = blob_is_fresh(s, &layer->blob) ? NULL : &layer->diff_id,
+	};
+	int result;
+
+	if (tar < 0)
+		return -1;
+	if (how->watch && layer->blob_size >= LARGE)
+		press.growing = how->watch->begin(how->watch->context, layer);
+	result = compress_blob(s, tar, &press, &out->blob, &out->blob_size, e);
+	if (press.growing)
+		growing_end(press.growing, result < 0 ? NULL : &out->blob);
+	return result;
+}
+
 int packed_layer(struct store *s, const struct layer *layer, const struct packing *how,
                  struct layer *out, struct error *e)
 {
 	char name[DIGEST_HEX + 1];
-	auto_close int tar = -1;
 
 	*out = *layer;
 	if (is_right_already(layer, how))
@@ -99,10 +118,7 @@ int packed_layer(struct store *s, const struct layer *layer, const struct packin
 	record_name(layer, how, name);
 	if (recall(s, name, out))
 		return 0;
-	tar = layer_open_tar(s, layer, e);
-	if (tar < 0 || compress_blob(s, tar, blob_is_fresh(s, &layer->blob) ? NULL : &layer->diff_id,
-	                             how->kind, how->level, how->threads, &out->blob,
-	                             &out->blob_size, e) < 0)
+	if (compress(s, layer, how, out, e) < 0)
 		return layer_blame(s, layer, e);
 	return remember(s, name, out, e);
 }

@@ -14,11 +14,19 @@
 #include "layers/layer.h"
 #include "layers/store.h"
 
+/* Who wants to read a packed layer while it grows. BEGIN is asked when LAYER, which is a large one, is
+ * going to be compressed, and lends what is to be told of it; NULL: nothing. */
+struct packing_watch {
+	struct growing *(*begin)(void *context, const struct layer *layer);
+	void *context;
+};
+
 struct packing {
 	enum compression kind;
 	int level;      /* -1: the default */
 	bool force;     /* also layers that are compressed in another way already */
 	unsigned threads;
+	const struct packing_watch *watch; /* NULL: nobody */
 };
 
 /* LAYER as it leaves: itself when it is compressed (unless FORCE) or nothing else is wanted, else

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "layers/error.h"
 
@@ -63,6 +64,11 @@ struct http_response {
 typedef int http_sink(void *context, const struct http_response *r, const void *data, size_t size,
                       struct error *e);
 
+/* Gives what is sent from OFFSET on, and may take its time: the bytes put into BUFFER, 0 at the end;
+ * -1 and E end the transfer. */
+typedef ssize_t http_source(void *context, void *buffer, size_t size, int64_t offset,
+                            struct error *e);
+
 /* Bytes moved so far, from 0 again when a request is repeated. */
 typedef void http_progress(void *context, int64_t done);
 
@@ -75,11 +81,12 @@ struct http_request {
 	const void *body;             /* what is sent: these bytes... */
 	int fd;                       /* ...or those of a file from its start, when body is NULL */
 	int64_t body_size;            /* -1: nothing is sent, not even a length */
+	http_source *source;          /* ...or what it gives, whose size nobody knows; else NULL */
 
 	http_sink *sink;              /* NULL: the body is kept in the response */
 	size_t limit;                 /* ceiling of a kept 2xx body; 0: HTTP_ANSWER_MAX */
 	http_progress *progress;      /* of the body that is sent; or NULL */
-	void *context;                /* for both */
+	void *context;                /* for all three */
 
 	unsigned attempts;            /* 0: as set */
 	bool stay;                    /* the body is a secret: no redirect to another origin */

@@ -79,10 +79,25 @@ struct blob_source {
 	/* A descriptor of the bytes, read from its start and closed after use. May be called again,
 	 * and not at all when the registry has the blob. */
 	int (*open)(void *context, struct error *e);
+	/* It may have been sent already as a stream: waits for that, and says whether it has arrived.
+	 * NULL: it was not. */
+	bool (*arrived)(void *context);
 	void *context;
 	const struct reference *lender; /* a repository that has them; asked for when it is on the
 	                                 * same registry; or NULL */
 };
+
+/* Bytes that are still being made. */
+struct blob_stream {
+	/* As http_source. */
+	ssize_t (*read)(void *context, void *buffer, size_t size, int64_t offset, struct error *e);
+	/* What they were, when all have been read. -1 and E: nothing that anybody should keep. */
+	int (*end)(void *context, struct digest *d, struct error *e);
+	void *context;
+};
+
+/* Send them as they come. One try: after -1 and E the blob is sent as a blob once it is whole. */
+int registry_stream_blob(struct registry *r, const struct blob_stream *stream, struct error *e);
 
 /* Bring a blob there: mounted from its lender (*MOUNTED, which may be NULL, says so), else sent.
  * PROGRESS may be NULL. */

@@ -122,6 +122,7 @@ struct exchange {
 	bool enough;            /* by us; what came suffices as an answer */
 	size_t header_bytes, header_capacity, body_capacity;
 	int64_t sent;
+	bool drained;           /* all that there was is sent */
 	int64_t window_bytes, bytes; /* moved: until the window began, and in all */
 	struct timespec window;      /* when it began */
 };
@@ -259,12 +260,12 @@ static size_t on_body(char *data, size_t one, size_t size, void *context)
 	return result < 0 ? 0 : size;
 }
 
-static size_t on_send(char *buffer, size_t one, size_t room, void *context)
+/* What is to be sent next, of a known size. */
+static ssize_t read_body(struct exchange *x, char *buffer, size_t room)
 {
-	struct exchange *x = context;
 	const struct http_request *q = x->transfer->request;
 	int64_t left = q->body_size - x->sent;
-	ssize_t n = (int64_t)(one * room) < left ? (ssize_t)(one * room) : (ssize_t)left;
+	ssize_t n = (int64_t)room < left ? (ssize_t)room : (ssize_t)left;
 
 	if (n == 0)
 		return 0;
@@ -272,11 +273,36 @@ static size_t on_send(char *buffer, size_t one, size_t room, void *context)
 		memcpy(buffer, (const char *)q->body + x->sent, (size_t)n);
 	else
 		n = pread(q->fd, buffer, (size_t)n, x->sent);
-	if (n <= 0) {
-		if (n < 0)
-			error_errno(x->error, "read what is to be sent");
-		else
-			error_set(x->error, ERROR_INPUT, "what is to be sent has become shorter");
+	if (n < 0)
+		return error_errno(x->error, "read what is to be sent");
+	if (n == 0)
+		return error_set(x->error, ERROR_INPUT, "what is to be sent has become shorter");
+	return n;
+}
+
+/* The same of an unknown size. */
+static ssize_t ask_source(struct exchange *x, char *buffer, size_t room)
+{
+	const struct http_request *q = x->transfer->request;
+	struct timespec begun;
+	ssize_t n;
+
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	n = q->source(q->context, buffer, room, x->sent, x->error);
+	x->window.tv_sec += (time_t)seconds_since(&begun); /* our own time is no stall */
+	x->drained = n == 0;
+	return n;
+}
+
+static size_t on_send(char *buffer, size_t one, size_t room, void *context)
+{
+	struct exchange *x = context;
+	const struct http_request *q = x->transfer->request;
+	ssize_t n = (q->source ? ask_source : read_body)(x, buffer, one * room);
+
+	if (n == 0)
+		return 0;
+	if (n < 0) {
 		end(x);
 		return CURL_READFUNC_ABORT;
 	}
@@ -294,6 +320,7 @@ static int on_rewind(void *context, curl_off_t offset, int origin)
 	if (origin != SEEK_SET)
 		return CURL_SEEKFUNC_CANTSEEK;
 	x->sent = offset;
+	x->drained = false;
 	return CURL_SEEKFUNC_OK;
 }
 
@@ -309,7 +336,8 @@ static int on_tick(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl
 		error_set(x->error, ERROR_CANCELLED, "cancelled");
 		return end(x);
 	}
-	if (t->request->body_size > 0 && x->sent == t->request->body_size && !x->response->status)
+	if ((x->drained || (t->request->body_size > 0 && x->sent == t->request->body_size)) &&
+	    !x->response->status)
 		patience *= STALL_AFTER_UPLOAD;
 	if (seconds_since(&x->window) < patience)
 		return 0;
@@ -359,17 +387,23 @@ static int set_headers(CURL *easy, const struct transfer *t, struct curl_slist *
 	return 0;
 }
 
+static bool has_body(const struct http_request *q)
+{
+	return q->source || q->body_size >= 0;
+}
+
 static void set_body(CURL *easy, const struct http_request *q, struct exchange *x)
 {
 	if (strcmp(q->method, "HEAD") == 0)
 		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-	else if (q->body_size >= 0)
+	else if (has_body(q))
 		curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
 	else
 		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
 	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
-	if (q->body_size < 0)
+	if (!has_body(q))
 		return;
+	/* Without a size it is sent in chunks (RFC 9112, 7.1). */
 	curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->body_size);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
 	curl_easy_setopt(easy, CURLOPT_READDATA, x);
@@ -464,7 +498,7 @@ static enum transfer_end judge(CURLcode code, struct exchange *x, const char *te
 	if (x->ended)
 		return TRANSFER_FAILED;
 	/* Refused before all was sent, and hung up on: the refusal is the answer. */
-	if (x->response->status >= 400 && x->transfer->request->body_size > 0)
+	if (x->response->status >= 400 && x->sent > 0)
 		return TRANSFER_ANSWERED;
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return TRANSFER_BROKEN;

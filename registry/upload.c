@@ -1,8 +1,8 @@
 /* Blobs to there: mounted from a neighbour, or sent.
  *
  * POST and one PUT with a length; registries that refuse a PUT with a body get one PATCH and an
- * empty PUT. Never several chunks: some keep the first only (H167). What fails in the middle begins
- * anew with another POST.
+ * empty PUT, and so do all of them when bytes leave before their digest is known. Never several
+ * chunks: some keep the first only (H167). What fails in the middle begins anew with another POST.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -111,18 +111,16 @@ static enum outcome begin(struct registry *r, const struct blob_source *s, bool 
 	return result;
 }
 
-/* One request of an upload; FD -1 sends nothing. *LOCATION is where to go on. */
-static enum outcome send_part(struct registry *r, const char *method, const char *url, int fd,
-                              int64_t size, http_progress *progress, void *context,
-                              char **location, struct error *e)
+/* Q, one request of an upload. *LOCATION (LOCATION may be NULL) is where to go on. */
+static enum outcome send_part(struct registry *r, struct http_request *q, char **location,
+                              struct error *e)
 {
-	struct http_request q = { .method = method, .url = url, .header = octets, .fd = fd,
-		                  .body_size = fd < 0 ? 0 : size, .progress = progress,
-		                  .context = context, .attempts = 1 };
 	enum outcome result = UPLOAD_DONE;
 	struct http_response a;
 
-	if (session_send(r, &q, &a, e) < 0)
+	q->header = octets;
+	q->attempts = 1;
+	if (session_send(r, q, &a, e) < 0)
 		return e->kind == ERROR_NETWORK ? UPLOAD_AGAIN : UPLOAD_FAILED;
 	if (!is_success(&a)) {
 		result = judge(&a, e);
@@ -135,28 +133,39 @@ static enum outcome send_part(struct registry *r, const char *method, const char
 	return result;
 }
 
+/* The end: Q, without or with a body, makes a blob with digest D of what was sent to LOCATION. */
+static enum outcome commit(struct registry *r, const char *location, const struct digest *d,
+                           struct http_request *q, struct error *e)
+{
+	auto_free char *url = with_digest(location, d);
+
+	if (!url) {
+		error_memory(e);
+		return UPLOAD_FAILED;
+	}
+	q->method = "PUT";
+	q->url = url;
+	return send_part(r, q, NULL, e);
+}
+
 /* All bytes of S, by PUT or by PATCH and PUT. */
 static enum outcome send_bytes(struct registry *r, const struct blob_source *s, bool patch,
                                char **location, http_progress *progress, void *context,
                                struct error *e)
 {
 	auto_close int fd = s->open(s->context, e);
-	auto_free char *url = NULL;
+	struct http_request bytes = { .method = "PATCH", .url = *location, .fd = fd,
+		                      .body_size = s->size, .progress = progress,
+		                      .context = context };
+	struct http_request nothing = { .fd = -1 };
 	enum outcome result;
 
 	if (fd < 0)
 		return UPLOAD_FAILED;
-	if (patch) {
-		result = send_part(r, "PATCH", *location, fd, s->size, progress, context, location, e);
-		if (result != UPLOAD_DONE)
-			return result;
-	}
-	url = with_digest(*location, &s->digest);
-	if (!url) {
-		error_memory(e);
-		return UPLOAD_FAILED;
-	}
-	return send_part(r, "PUT", url, patch ? -1 : fd, s->size, progress, context, NULL, e);
+	if (!patch)
+		return commit(r, *location, &s->digest, &bytes, e);
+	result = send_part(r, &bytes, location, e);
+	return result == UPLOAD_DONE ? commit(r, *location, &s->digest, &nothing, e) : result;
 }
 
 /* From POST to the end. *MOUNT becomes false once that way is closed. */
@@ -204,4 +213,40 @@ int registry_put_blob(struct registry *r, const struct blob_source *s, bool *mou
 		else if (result != UPLOAD_AGAIN || http_pause(http, attempt, NULL, e) < 0)
 			return session_about(r, digest_format(&s->digest, text), e);
 	}
+}
+
+/* --- before it is a blob --- */
+
+/* What was begun at LOCATION has no end. Registries forget it some day by themselves. */
+static void cancel(struct registry *r, const char *location)
+{
+	struct http_request q = HTTP_REQUEST("DELETE", location);
+	struct http_response a;
+	struct error ignored;
+
+	q.attempts = 1;
+	if (session_send(r, &q, &a, &ignored) == 0)
+		http_release(&a);
+}
+
+int registry_stream_blob(struct registry *r, const struct blob_stream *stream, struct error *e)
+{
+	struct http_request nothing = { .fd = -1 };
+	struct http_request bytes = { .method = "PATCH", .fd = -1, .body_size = -1,
+		                      .source = stream->read, .context = stream->context };
+	auto_free char *location = NULL;
+	enum outcome result = begin(r, NULL, false, &location, e);
+	struct digest digest;
+
+	if (result != UPLOAD_DONE)
+		return -1;
+	bytes.url = location;
+	result = send_part(r, &bytes, &location, e);
+	if (result == UPLOAD_DONE && stream->end(stream->context, &digest, e) < 0)
+		result = UPLOAD_FAILED;
+	if (result == UPLOAD_DONE)
+		result = commit(r, location, &digest, &nothing, e);
+	if (result != UPLOAD_DONE && location)
+		cancel(r, location);
+	return result == UPLOAD_DONE ? 0 : -1;
 }

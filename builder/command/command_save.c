@@ -63,7 +63,7 @@ static int add(struct saving *w, struct layout *l, struct saved *saved, struct e
 {
 	const char *created = json_string_value(json_object_get(saved->image.config, "created"));
 
-	if (outgoing_prepare(w->store, &saved->image, NULL, 1, &saved->out, e) < 0)
+	if (outgoing_prepare(w->store, &saved->image, NULL, 1, NULL, &saved->out, e) < 0)
 		return -1;
 	if (layout_add_image(l, &saved->out, NULL, NULL, e) < 0 ||
 	    layout_name(l, saved->out.descriptor, created, saved->name, saved->name_count, e) < 0)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "builder/command/shipping.h"
 #include "builder/image/outgoing.h"
 #include "layers/blob.h"
 #include "layers/scope.h"
@@ -12,6 +13,7 @@ struct stored {
 	struct store *store;
 	struct digest digest;
 	int64_t size;
+	struct shipment *shipment; /* may be NULL */
 };
 
 static int open_stored(void *context, struct error *e)
@@ -21,18 +23,27 @@ static int open_stored(void *context, struct error *e)
 	return blob_open_verified(b->store, &b->digest, b->size, e);
 }
 
+static bool has_arrived(void *context)
+{
+	const struct stored *b = context;
+
+	return shipment_arrived(b->shipment);
+}
+
 static void describe(struct blob_source *source, struct stored *blob)
 {
 	*source = (struct blob_source){
 		.digest = blob->digest,
 		.size = blob->size,
 		.open = open_stored,
+		.arrived = blob->shipment ? has_arrived : NULL,
 		.context = blob,
 	};
 }
 
-static int push_all(const struct publication *p, const struct outgoing *out,
-                    const struct reference *to, size_t count, struct error *e)
+static int push_all(const struct publication *p, struct auth *auth, const struct outgoing *out,
+                    struct shipping *shipping, const struct reference *to, size_t count,
+                    struct error *e)
 {
 	size_t layers = p->image->layer_count;
 	auto_free struct stored *stored = calloc(layers + 1, sizeof *stored);
@@ -44,43 +55,63 @@ static int push_all(const struct publication *p, const struct outgoing *out,
 		.blob = blob,
 		.blob_count = layers + 1,
 	};
-	struct auth *auth = remote_auth(p->remote, e);
 
 	if (!stored || !blob)
 		return error_memory(e);
-	if (!auth)
-		return -1;
 	for (size_t i = 0; i < layers; i++)
-		stored[i] = (struct stored){ p->store, out->layer[i].blob, out->layer[i].blob_size };
-	stored[layers] = (struct stored){ p->store, p->image->id, (int64_t)out->config_size };
+		stored[i] = (struct stored){ p->store, out->layer[i].blob, out->layer[i].blob_size,
+			                     shipping_of(shipping, &out->layer[i]) };
+	stored[layers] = (struct stored){ p->store, p->image->id, (int64_t)out->config_size, NULL };
 	for (size_t i = 0; i <= layers; i++)
 		describe(&blob[i], &stored[i]);
 	for (size_t i = 0; p->bases && i < layers; i++)
 		blob[i].lender = bases_lender(p->bases, &p->image->layers[i]);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		if (push_image(auth, &to[i], &image, p->progress, p->context, NULL, e) < 0)
 			return -1;
+		/* They went to the first repository. */
+		for (size_t k = 0; k < layers; k++)
+			blob[k].arrived = NULL;
+	}
 	return 0;
+}
+
+/* Pack the image's layers to OUT, the large ones on their way already, and push it. */
+static int pack_and_push(const struct publication *p, struct auth *auth, struct outgoing *out,
+                         const struct reference *to, size_t count, struct error *e)
+{
+	struct shipping *shipping = shipping_new(auth, &to[0], e);
+	const struct packing_watch watch = { shipping_begin, shipping };
+	struct output_spec plain;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int result = -1;
+
+	if (!shipping)
+		return -1;
+	output_spec_init(&plain, OUTPUT_REGISTRY);
+	if (outgoing_prepare(p->store, p->image, p->spec ? p->spec : &plain,
+	                     cores > 0 ? (unsigned)cores : 1, &watch, out, e) == 0) {
+		result = push_all(p, auth, out, shipping, to, count, e);
+		if (result < 0)
+			outgoing_release(out);
+	}
+	shipping_free(shipping);
+	return result;
 }
 
 int publish(const struct publication *p, const struct reference *to, size_t count,
             struct published *result, struct error *e)
 {
-	struct output_spec plain;
+	struct auth *auth = remote_auth(p->remote, e);
 	struct outgoing out;
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	int pushed;
 
-	output_spec_init(&plain, OUTPUT_REGISTRY);
-	if (outgoing_prepare(p->store, p->image, p->spec ? p->spec : &plain,
-	                     cores > 0 ? (unsigned)cores : 1, &out, e) < 0)
+	if (!auth || pack_and_push(p, auth, &out, to, count, e) < 0)
 		return -1;
-	pushed = push_all(p, &out, to, count, e);
-	if (pushed == 0 && result) {
+	if (result) {
 		result->digest = out.digest;
 		result->size = out.manifest_size;
 		result->descriptor = json_text(out.descriptor, &(size_t){ 0 });
 	}
 	outgoing_release(&out);
-	return pushed;
+	return 0;
 }

@@ -120,10 +120,11 @@ static bool annotates_manifest(const struct output_spec *spec, const struct imag
 }
 
 static int pack_layers(struct store *s, const struct output_spec *spec, unsigned threads,
-                       struct outgoing *out, struct error *e)
+                       const struct packing_watch *watch, struct outgoing *out, struct error *e)
 {
 	const struct image *image = out->image;
-	struct packing how = { .kind = COMPRESSION_NONE, .level = -1, .threads = threads };
+	struct packing how = { .kind = COMPRESSION_NONE, .level = -1, .threads = threads,
+	                       .watch = watch };
 
 	out->layer = calloc(image->layer_count + 1, sizeof *out->layer);
 	if (!out->layer)
@@ -137,12 +138,13 @@ static int pack_layers(struct store *s, const struct output_spec *spec, unsigned
 }
 
 int outgoing_prepare(struct store *s, const struct image *image, const struct output_spec *spec,
-                     unsigned threads, struct outgoing *out, struct error *e)
+                     unsigned threads, const struct packing_watch *watch, struct outgoing *out,
+                     struct error *e)
 {
 	*out = (struct outgoing){ .image = image };
 	if (spec && !spec->oci_types && spec->compression == COMPRESSION_ZSTD)
 		return error_set(e, ERROR_INPUT, "compression=zstd needs oci-mediatypes=true");
-	if (pack_layers(s, spec, threads, out, e) < 0)
+	if (pack_layers(s, spec, threads, watch, out, e) < 0)
 		goto failed;
 	out->config = blob_read(s, &image->id, DOCUMENT_SIZE_MAX, &out->config_size, e);
 	if (!out->config)

@@ -24,10 +24,11 @@ struct outgoing {
 	json_t *descriptor;        /* of the manifest, with platform and annotations */
 };
 
-/* Make IMAGE ready to leave as SPEC says; THREADS compress. With SPEC NULL it leaves as the store
- * has it. An image whose layers need nothing keeps the bytes of its manifest (H143, H144). */
+/* Make IMAGE ready to leave as SPEC says; THREADS compress, and WATCH (may be NULL) hears of it. With
+ * SPEC NULL it leaves as the store has it. An image whose layers need nothing keeps the bytes of its manifest (H143, H144). */
 int outgoing_prepare(struct store *s, const struct image *image, const struct output_spec *spec,
-                     unsigned threads, struct outgoing *out, struct error *e);
+                     unsigned threads, const struct packing_watch *watch, struct outgoing *out,
+                     struct error *e);
 void outgoing_release(struct outgoing *out);
 
 /* The index over COUNT of them; the caller frees it. */

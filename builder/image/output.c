@@ -64,7 +64,7 @@ static int fill_layout(struct layout *l, const struct output_source *from,
 	for (size_t i = 0; i < from->image_count; i++) {
 		const struct output_image *image = &from->image[i];
 
-		if (outgoing_prepare(from->store, image->image, spec, from->threads, &out[i], e) < 0 ||
+		if (outgoing_prepare(from->store, image->image, spec, from->threads, NULL, &out[i], e) < 0 ||
 		    layout_add_image(l, &out[i], image->fetch, image->context, e) < 0)
 			return -1;
 	}

@@ -51,12 +51,24 @@ class Request:
 
     def read(self):
         """The body; None when the client hangs up before all of it came."""
-        if self.body is None:
+        if self.body is None and self.headers.get("Transfer-Encoding") == "chunked":
+            self.body = self.read_chunks()
+        elif self.body is None:
             size = int(self.headers.get("Content-Length") or 0)
             self.body = self.handler.rfile.read(size)
             if len(self.body) != size:
                 self.body = None
         return self.body
+
+    def read_chunks(self):
+        body, f = b"", self.handler.rfile
+        while line := f.readline():
+            chunk = f.read(int(line, 16))
+            f.readline()
+            if not chunk:
+                return body
+            body += chunk
+        return None
 
     def answer(self, status, body=b"", headers=None, length=None):
         h = self.handler
