@@ -51,6 +51,7 @@ struct job {
 	int level;
 	uint64_t how;
 	bool verify;
+	const atomic_bool *stop; /* may be NULL */
 	size_t bound; /* of one compressed piece */
 
 	/* The reading thread's, until that has ended. */
@@ -125,6 +126,8 @@ static ssize_t pull_raw(void *context, void *buffer, size_t size, struct error *
 
 	if (interrupted_check(e) < 0)
 		return -1;
+	if (job->stop && *job->stop)
+		return error_set(e, ERROR_CANCELLED, "cancelled");
 	do
 		n = direct_read(&job->file, buffer, size, job->read);
 	while (n < 0 && errno == EINTR);
@@ -459,7 +462,8 @@ static int job_begin(struct job *job, struct store *s, int fd, const struct comp
 	struct stat st;
 
 	*job = (struct job){ .store = s, .file = { .fd = fd }, .table = reuse_open(s),
-		             .kind = how->kind, .level = how->level, .verify = how->raw };
+		             .kind = how->kind, .level = how->level, .verify = how->raw,
+		             .stop = how->stop };
 	if (how->level < 0)
 		job->level = gzip ? GZIP_LEVEL : ZSTD_LEVEL;
 	job->how = name_method(how->kind, job->level);

@@ -10,6 +10,7 @@
  * by inflate.c only; libzstd by compress.c and inflate.c. Source: RFC 1952, RFC 8878.
  */
 #pragma once
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -38,6 +39,7 @@ struct compress_how {
 	unsigned threads;         /* at least 1 */
 	const struct digest *raw; /* of what is compressed; NULL: nobody asks */
 	struct growing *growing;  /* hears how the blob grows; NULL: nobody does */
+	const atomic_bool *stop;  /* ERROR_CANCELLED once it becomes true; or NULL */
 };
 
 /* Compress FD (from its start) into a blob of S. ERROR_CORRUPT, and no blob, when its bytes are not

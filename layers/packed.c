@@ -89,7 +89,7 @@ static int compress(struct store *s, const struct layer *layer, const struct pac
 {
 	auto_close int tar = layer_open_tar(s, layer, e);
 	struct compress_how press = {
-		.kind = how->kind, .level = how->level, .threads = how->threads,
+		.kind = how->kind, .level = how->level, .threads = how->threads, .stop = how->stop,
 		.raw = blob_is_fresh(s, &layer->blob) ? NULL : &layer->diff_id,
 	};
 	int result;

@@ -8,6 +8,7 @@
  * Threads: any number may pack at the same time.
  */
 #pragma once
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -27,6 +28,7 @@ struct packing {
 	bool force;     /* also layers that are compressed in another way already */
 	unsigned threads;
 	const struct packing_watch *watch; /* NULL: nobody */
+	const atomic_bool *stop; /* ERROR_CANCELLED once it becomes true; or NULL */
 };
 
 /* LAYER as it leaves: itself when it is compressed (unless FORCE) or nothing else is wanted, else

@@ -216,6 +216,24 @@ static void fail(struct graph *g, struct task *t, const struct error *e)
 		vertex_failed(t->vertex, e->text);
 }
 
+/* Is T a step of the target, or of a stage that it is built upon? */
+static bool is_of_image(const struct building *b, const struct task *t)
+{
+	size_t stage = b->plan->target;
+
+	while (stage != t->step->stage && b->plan->stage[stage].base_kind == BASE_STAGE)
+		stage = b->plan->stage[stage].base_stage;
+	return stage == t->step->stage;
+}
+
+static void tell_layer(const struct building *b, const struct task *t)
+{
+	const struct build_options *o = b->options;
+
+	if (o->layer_done && t->record.has_layer && is_of_image(b, t))
+		o->layer_done(o->layer_context, &t->record.layer);
+}
+
 static void *work(void *graph);
 
 /* Called with the mutex held: one more worker when there is more to do than hands. */
@@ -256,6 +274,8 @@ static void *work(void *graph)
 		for (size_t i = 0; result == 0 && i < t->then_count; i++)
 			if (--t->then[i]->waiting == 0)
 				g->ready[g->ready_end++] = t->then[i];
+		if (result == 0 && g->left > 0)
+			tell_layer(&g->building, t);
 		pthread_cond_broadcast(&g->changed);
 	}
 	pthread_mutex_unlock(&g->mutex);

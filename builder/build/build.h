@@ -74,6 +74,10 @@ struct build_options {
 	 * again then. NULL: it is. */
 	int (*confirm)(void *context, struct error *e);
 	void *confirm_context;
+	/* Told of a LAYER of the image when it is there and other steps are not yet done, from any
+	 * thread. NULL: nobody wants to know. */
+	void (*layer_done)(void *context, const struct layer *layer);
+	void *layer_context;
 };
 
 /* Room for the name of a failed step that is kept. */

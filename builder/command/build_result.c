@@ -122,6 +122,25 @@ void build_result_release(struct build_result *result)
 	free(result->published.descriptor);
 }
 
+bool build_result_packs(const struct build_result *result, struct packing *how)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	for (size_t i = 0; i < result->spec_count; i++) {
+		const struct output_spec *spec = &result->spec[i];
+
+		if (spec->compression == COMPRESSION_NONE ||
+		    !(spec->push || spec->kind == OUTPUT_OCI ||
+		      (spec->kind == OUTPUT_DOCKER && spec->dest)))
+			continue;
+		*how = (struct packing){ .kind = spec->compression, .level = spec->level,
+			                 .force = spec->force_compression,
+			                 .threads = cores > 0 ? (unsigned)cores : 1 };
+		return !spec->rewrite_timestamp;
+	}
+	return false;
+}
+
 /* --- after it ------------------------------------------------------------------------------- */
 
 /* The names of one output: its own, else those of -t. Yours to free. */

@@ -9,6 +9,7 @@
 #include "builder/image/output_spec.h"
 #include "builder/command/publish.h"
 #include "layers/image.h"
+#include "layers/packed.h"
 
 struct build_result {
 	const struct build_flags *flags;
@@ -24,6 +25,9 @@ struct build_result {
 int build_result_plan(const struct build_flags *flags, struct build_result *result,
                       struct error *e);
 void build_result_release(struct build_result *result);
+
+/* Will layers leave compressed? Then HOW says how, for packing them before the image is built. */
+bool build_result_packs(const struct build_result *result, struct packing *how);
 
 struct built {
 	struct store *store;

@@ -20,6 +20,7 @@
 #include "builder/command/context_source.h"
 #include "builder/command/contexts.h"
 #include "builder/command/dockerfile_source.h"
+#include "builder/image/packer.h"
 #include "builder/interrupt.h"
 #include "builder/plan/plan.h"
 #include "builder/command/report.h"
@@ -184,7 +185,10 @@ static int perform(struct session *s, struct error *e)
 {
 	struct build_options options = s->flags.build;
 	struct build_failure failure;
+	struct packer *packer = NULL;
+	struct packing how;
 	struct error ignored;
+	int result;
 
 	if (contexts_fetch(&s->contexts, s->plan, e) < 0)
 		return -1;
@@ -199,7 +203,13 @@ static int perform(struct session *s, struct error *e)
 	options.confirm_context = s->bases;
 	if (interrupted_check(e) < 0)
 		return -1;
-	if (build_perform(&options, &s->image, &failure) == 0)
+	if (build_result_packs(&s->result, &how))
+		packer = packer_begin(s->store, &how, &ignored);
+	options.layer_done = packer ? packer_add : NULL;
+	options.layer_context = packer;
+	result = build_perform(&options, &s->image, &failure);
+	packer_end(packer, result == 0);
+	if (result == 0)
 		return bases_confirm(s->bases, e);
 	*e = failure.error;
 	/* What succeeded before the failure is worth keeping. */
