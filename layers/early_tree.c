@@ -87,7 +87,7 @@ void early_tree_file_end(struct early_tree *t)
 
 	if (fd < 0)
 		return;
-	if ((t->entry->size > 0 && reserve_end(fd, &ignored) < 0) ||
+	if ((t->entry->size > 0 && reserve_end(&t->reserve, fd, &ignored) < 0) ||
 	    restore_metadata(&t->rules, fd, t->entry, &ignored) < 0)
 		t->gave_up = true;
 	if (close(fd) < 0)

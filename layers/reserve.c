@@ -62,7 +62,8 @@ static int is_zero(const unsigned char *bytes, size_t size)
 
 int reserve_write(struct reserve *r, int fd, const void *bytes, size_t size, struct error *e)
 {
-	if (is_zero(bytes, size))
+	r->at_hole = is_zero(bytes, size);
+	if (r->at_hole)
 		return lseek(fd, (off_t)size, SEEK_CUR) < 0 ? error_errno(e, "seek") : 0;
 	if (reserve_take(r, fd, (int64_t)size, e) < 0)
 		return -1;
@@ -81,9 +82,13 @@ void reserve_explain(int fd, struct error *e)
 	         (long long)disk.f_favail);
 }
 
-int reserve_end(int fd, struct error *e)
+int reserve_end(struct reserve *r, int fd, struct error *e)
 {
-	off_t end = lseek(fd, 0, SEEK_CUR);
+	off_t end;
 
+	if (!r->at_hole)
+		return 0;
+	r->at_hole = false;
+	end = lseek(fd, 0, SEEK_CUR);
 	return end < 0 || ftruncate(fd, end) < 0 ? error_errno(e, "end a file") : 0;
 }

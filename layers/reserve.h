@@ -3,6 +3,7 @@
  * nobody else's work, and there is room to clean up in (H070, H115).
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,7 @@
 /* What one stream of writes has taken; all zero at first. */
 struct reserve {
 	int64_t taken, look_at;
+	bool at_hole; /* the last that was written is a hole */
 };
 
 /* What a file without content takes: its inode and its name. */
@@ -28,4 +30,4 @@ int reserve_write(struct reserve *r, int fd, const void *bytes, size_t size, str
 void reserve_explain(int fd, struct error *e);
 
 /* FD ends where it stands now, also after a hole. */
-int reserve_end(int fd, struct error *e);
+int reserve_end(struct reserve *r, int fd, struct error *e);

@@ -20,7 +20,30 @@ struct tarball {
 	const unsigned char *bytes; /* lent by it */
 	size_t at, have;
 	int64_t position;
+	unsigned char *buffer;      /* of a plain tar, many small files at once, */
+	int64_t buffer_at;          /* from here on */
+	ssize_t buffer_size;
 };
+
+/* Of a plain tar, from its position on. */
+static ssize_t read_plain(struct tarball *t, void *to, size_t size, struct error *e)
+{
+	int64_t left = t->buffer_at + t->buffer_size - t->position;
+
+	if (t->position < t->buffer_at || left <= 0) {
+		do
+			t->buffer_size = pread(t->fd, t->buffer, COPY_SIZE, t->position);
+		while (t->buffer_size < 0 && errno == EINTR);
+		if (t->buffer_size < 0)
+			return error_errno(e, "read a layer");
+		t->buffer_at = t->position;
+		left = t->buffer_size;
+	}
+	if ((int64_t)size > left)
+		size = (size_t)left;
+	memcpy(to, t->buffer + (t->position - t->buffer_at), size);
+	return (ssize_t)size;
+}
 
 static ssize_t pull(void *context, void *buffer, size_t size, struct error *e)
 {
@@ -75,7 +98,10 @@ struct tarball *tarball_open(struct store *s, const struct layer *layer, struct 
 		t->inflater = inflate_begin(layer->compression, pull, t, e);
 	if (t->inflater)
 		t->ahead = readahead_begin(pull_inflated, t, e);
-	if (t->fd < 0 || (layer->compression != COMPRESSION_NONE && !t->ahead)) {
+	if (t->fd >= 0 && layer->compression == COMPRESSION_NONE &&
+	    !(t->buffer = malloc(COPY_SIZE)))
+		error_memory(e);
+	if (!t->ahead && !t->buffer) {
 		tarball_close(t);
 		return NULL;
 	}
@@ -88,6 +114,7 @@ void tarball_close(struct tarball *t)
 		return;
 	readahead_end(t->ahead);
 	inflate_end(t->inflater);
+	free(t->buffer);
 	if (t->fd >= 0)
 		close(t->fd);
 	free(t);
@@ -95,7 +122,7 @@ void tarball_close(struct tarball *t)
 
 ssize_t tarball_read(struct tarball *t, void *buffer, size_t size, struct error *e)
 {
-	ssize_t n = t->inflater ? take(t, buffer, size, e) : pull(t, buffer, size, e);
+	ssize_t n = t->inflater ? take(t, buffer, size, e) : read_plain(t, buffer, size, e);
 
 	if (n > 0)
 		t->position += n;
@@ -106,11 +133,8 @@ int tarball_seek(struct tarball *t, int64_t offset, struct error *e)
 {
 	if (offset < t->position)
 		return error_set(e, ERROR_CORRUPT, "the table does not belong to its layer");
-	if (!t->inflater) {
-		if (lseek(t->fd, offset, SEEK_SET) < 0)
-			return error_errno(e, "seek in a layer");
+	if (!t->inflater)
 		t->position = offset;
-	}
 	while (t->position < offset) {
 		int64_t left = offset - t->position;
 		ssize_t n = take(t, NULL, (size_t)left, e);
@@ -150,7 +174,7 @@ static int copy_all(struct store *s, ssize_t (*from)(void *, void *, size_t, str
 	while ((n = from(context, buffer, COPY_SIZE, e)) > 0)
 		if (reserve_write(&reserve, fd, buffer, (size_t)n, e) < 0)
 			return error_context(e, "%s/tmp", store_path(s));
-	return n < 0 || reserve_end(fd, e) < 0 ? -1 : take_fd(&fd);
+	return n < 0 || reserve_end(&reserve, fd, e) < 0 ? -1 : take_fd(&fd);
 }
 
 static ssize_t read_tarball(void *context, void *buffer, size_t size, struct error *e)

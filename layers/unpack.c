@@ -163,7 +163,7 @@ static int copy_content(struct unpack *u, int fd, const struct entry *entry,
 			return error_context(e, "unpack %s", entry->path);
 		left -= n;
 	}
-	if (entry->size > 0 && reserve_end(fd, e) < 0)
+	if (entry->size > 0 && reserve_end(&u->reserve, fd, e) < 0)
 		return error_context(e, "unpack %s", entry->path);
 	sha256_end(&hash, &found);
 	if (!digest_equal(&found, &entry->digest))

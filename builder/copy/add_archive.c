@@ -510,7 +510,7 @@ static int unpack_all(struct unpacking *u, struct error *e)
 			return error_context(e, "%s: %s", u->name, entry.path);
 	if (more == 0 && !archive_was_ended(u->archive))
 		more = error_set(e, ERROR_CORRUPT, "the archive is cut short: it has no end");
-	if (more < 0 || reserve_end(u->copy->spool, e) < 0)
+	if (more < 0 || reserve_end(&u->reserve, u->copy->spool, e) < 0)
 		return error_context(e, "%s", u->name);
 	return add_members(u, e);
 }

@@ -88,7 +88,7 @@ static int write_content(struct unpacking *u, int fd, struct error *e)
 	while ((n = archive_read(u->archive, u->buffer, BUFFER_SIZE, e)) > 0)
 		if (reserve_write(&u->reserve, fd, u->buffer, (size_t)n, e) < 0)
 			return -1;
-	return n < 0 ? -1 : reserve_end(fd, e);
+	return n < 0 ? -1 : reserve_end(&u->reserve, fd, e);
 }
 
 static int make_file(struct unpacking *u, int dir, const char *name, mode_t mode, struct error *e)
