@@ -19,8 +19,11 @@ struct registry {
 	pthread_mutex_t mutex;  /* guards the rest */
 	char *base;             /* "https://host:port", once known */
 	char *scope;            /* "repository:a/b:pull ..." */
+	size_t scope_own;       /* its length without what was borrowed */
 	struct challenge challenge;
 	bool reached;
+	bool borrows;           /* or did: what it asks for may name lenders, too */
+	bool alone;             /* nobody lends to us: no token is given for that */
 };
 
 struct registry *registry_open(struct auth *a, const struct reference *to,
@@ -34,6 +37,7 @@ struct registry *registry_open(struct auth *a, const struct reference *to,
 		error_memory(e);
 		return NULL;
 	}
+	r->scope_own = strlen(r->scope);
 	r->auth = a;
 	r->reference = *to;
 	r->access = access;
@@ -78,11 +82,12 @@ int session_borrow(struct registry *r, const char *repository, struct error *e)
 		return error_memory(e);
 	}
 	pthread_mutex_lock(&r->mutex);
-	if (strstr(r->scope, scope) || asprintf(&longer, "%s %s", r->scope, scope) < 0)
+	if (r->alone || strstr(r->scope, scope) || asprintf(&longer, "%s %s", r->scope, scope) < 0)
 		longer = NULL;
 	if (longer) {
 		free(r->scope);
 		r->scope = longer;
+		r->borrows = true;
 	}
 	pthread_mutex_unlock(&r->mutex);
 	return 0;
@@ -124,6 +129,19 @@ static bool same_origin(const char *a, const char *b)
 	       url_same_origin(&one, &other);
 }
 
+/* Some token servers refuse all when they refuse one of several: then nothing is borrowed any more
+ * (H174). Returns whether E may come of that. */
+static bool gives_back(struct registry *r, const struct error *e)
+{
+	if (e->kind == ERROR_NETWORK || e->kind == ERROR_CANCELLED || !r->borrows)
+		return false;
+	r->alone = true;
+	r->scope[r->scope_own] = '\0';
+	free(r->challenge.scope);
+	r->challenge.scope = NULL;
+	return true;
+}
+
 /* An answer to what the registry asked for last; *VALUE is NULL when it asked for nothing. */
 static int authorize(struct registry *r, const char *url, const char *rejected, char **value,
                      struct error *e)
@@ -134,8 +152,11 @@ static int authorize(struct registry *r, const char *url, const char *rejected, 
 	*value = NULL;
 	pthread_mutex_lock(&r->mutex);
 	subject.scope = r->scope;
-	if (r->base && same_origin(url, r->base))
+	if (r->base && same_origin(url, r->base)) {
 		result = auth_answer(r->auth, &r->challenge, &subject, rejected, value, e);
+		if (result < 0 && gives_back(r, e))
+			result = auth_answer(r->auth, &r->challenge, &subject, rejected, value, e);
+	}
 	pthread_mutex_unlock(&r->mutex);
 	return result;
 }

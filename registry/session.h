@@ -21,7 +21,8 @@ char *session_url(struct registry *r, struct error *e, const char *fmt, ...)
 int session_send(struct registry *r, const struct http_request *q, struct http_response *a,
                  struct error *e);
 
-/* Tokens asked for from now on also allow to read REPOSITORY. */
+/* Tokens asked for from now on also allow to read REPOSITORY, unless the token server gives none for
+ * that. */
 int session_borrow(struct registry *r, const char *repository, struct error *e);
 
 /* Put "domain/repository:tag" or "domain/repository@digest" in front of E. Returns -1. */

@@ -163,7 +163,7 @@ def _():
             equal(len(r.seen("PATCH")), 3, "PATCHes")
 
 
-@case("a layer of a neighbour is mounted; where that is refused it is sent")
+@case("a layer of a neighbour is mounted; where that is refused it is sent (H173)")
 def _():
     img = image()
     layers = len(img.layers)
@@ -187,7 +187,24 @@ def _():
         check("repository:base/x:pull" in str(r.bearer.asked), "the scope does not name the lender")
 
 
-@case("another registry's blobs are not asked for")
+@case("a token server that knows nothing of the lender costs no more than the loan (H174)")
+def _():
+    img = image()
+    for status in (400, 401, 403, 404):
+        for asks in (False, True):
+            r = registry(bearer=Tokens())
+            bad = first(1, "mount=", method="POST")
+            r.hook = lambda q: (
+                q.path == "/token" and "base" in q.query and q.error(status, "DENIED", "no such repository") or
+                asks and bad(q) and q.error(401, "UNAUTHORIZED", headers={
+                    "WWW-Authenticate": f'Bearer realm="{r.url}/token",service="fake",'
+                                        'scope="repository:a/b:pull,push repository:base/x:pull"'}))
+            push(f"{r.name}/a/b:1", img, f"{r.name}/base/x").ok()
+            arrived(r, img)
+            equal(len(r.seen("PUT", "/uploads/")), len(img.layers) + 1, "uploads")
+
+
+@case("another registry's blobs are not asked for (H174)")
 def _():
     r = registry()
     push(f"{r.name}/a/b:1", image(), "other.example/base/x").ok()
