@@ -199,10 +199,33 @@ static int send_as_nobody(struct registry *r, const struct http_request *q,
 	return http_send(auth_http(r->auth), &again, a, e);
 }
 
+/* ECR says 403, not 401, to a password that has expired; by then its helper has a new one (H179). */
+static bool is_stale(const struct http_response *a, const struct http_request *q)
+{
+	return a->status == 403 && q->authorization && strncmp(q->authorization, "Basic ", 6) == 0 &&
+	       same_origin(a->url, q->url);
+}
+
+/* Q once more if there is another authorization for it than the one that was refused; else A stays. */
+static int send_anew(struct registry *r, struct http_request *q, struct http_response *a,
+                     struct error *e)
+{
+	auto_free char *fresh = NULL;
+
+	if ((a->status == 401 && learn(r, a, e) < 0) ||
+	    authorize(r, q->url, q->authorization, &fresh, e) < 0)
+		return -1;
+	if (!fresh)
+		return 0;
+	http_release(a);
+	q->authorization = fresh;
+	return http_send(auth_http(r->auth), q, a, e);
+}
+
 int session_send(struct registry *r, const struct http_request *request, struct http_response *a,
                  struct error *e)
 {
-	auto_free char *value = NULL, *fresh = NULL;
+	auto_free char *value = NULL;
 	struct http_request q = *request;
 	int result;
 
@@ -218,21 +241,10 @@ int session_send(struct registry *r, const struct http_request *request, struct 
 	pthread_mutex_lock(&r->mutex);
 	r->reached = true;
 	pthread_mutex_unlock(&r->mutex);
-	if (a->status != 401)
+	if (a->status != 401 && !is_stale(a, &q))
 		return 0;
 	q.attempts = request->attempts;
-	if (!same_origin(a->url, q.url)) {
-		result = send_as_nobody(r, &q, a, e);
-	} else {
-		result = learn(r, a, e);
-		if (result == 0)
-			result = authorize(r, q.url, value, &fresh, e);
-		if (result == 0 && fresh) {
-			http_release(a);
-			q.authorization = fresh;
-			return http_send(auth_http(r->auth), &q, a, e);
-		}
-	}
+	result = same_origin(a->url, q.url) ? send_anew(r, &q, a, e) : send_as_nobody(r, &q, a, e);
 	if (result < 0)
 		http_release(a);
 	return result;

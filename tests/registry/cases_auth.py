@@ -163,14 +163,24 @@ def _():
         equal(r.manifests["a/b", "1"], (MANIFEST, img.manifest))
 
 
-@case("a helper is asked again when its password has expired")
+@case("a helper is asked again when its password has expired, whether that is 401 or 403 (H179)")
 def _():
-    r = registry(basic=("user", "s3cret"))
-    r.add("a/b", "1", image())
-    helper("aging", 'cd "$(dirname "$0")"; if [ -e asked ]; then p=s3cret; else p=old; fi; >asked\n'
-                    'echo "{\\"Username\\":\\"user\\",\\"Secret\\":\\"$p\\"}"\n')
-    config(credHelpers={r.name: "aging"})
-    pull(f"{r.name}/a/b:1").ok()
+    aging = ('cd "$(dirname "$0")"; if [ -e asked ]; then p=s3cret; else p=old; fi; echo >>asked\n'
+             'echo "{\\"Username\\":\\"AWS\\",\\"Secret\\":\\"$p\\"}"\n')
+    old = "Basic " + base64.b64encode(b"AWS:old").decode()
+    for status in (401, 403):
+        r = registry(basic=("AWS", "s3cret"))
+        r.hook = lambda q: status == 403 and q.authorization == old and q.error(
+            403, "DENIED", "Your authorization token has expired. Reauthenticate and try again.")
+        helper("aging", aging)
+        config(credHelpers={r.name: "aging"})
+        img = image()
+        push(f"{r.name}/a/b:1", img).ok()
+        equal(sorted(r.blobs), sorted(map(digest, img.layers + [img.config])))
+        equal((place() / "asked").read_text(), "\n\n", "questions")
+        r.hook = lambda q: q.path != "/v2/" and q.authorization and q.error(403, "DENIED", "not for you")
+        push(f"{r.name}/a/c:1", img).fails("403 Forbidden: DENIED: not for you")
+        (place() / "asked").unlink()
 
 
 @case("a helper that is missing is an error, and nobody is asked in its place")
