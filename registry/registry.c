@@ -26,6 +26,11 @@ static char *media_type_of(const struct http_response *a)
 	return type ? strndup(type, strcspn(type, "; \t")) : strdup("");
 }
 
+static int no_registry(struct error *e)
+{
+	return error_set(e, ERROR_NETWORK, "the answer is a web page; is this a registry?");
+}
+
 static int take_manifest(struct http_response *a, const char *which, struct manifest *m,
                          struct error *e)
 {
@@ -34,7 +39,7 @@ static int take_manifest(struct http_response *a, const char *which, struct mani
 	if (a->status != 200)
 		return answer_error(a, e);
 	if (answer_is_page(a))
-		return error_set(e, ERROR_NETWORK, "the answer is a web page; is this a registry?");
+		return no_registry(e);
 	digest_of(a->body, a->body_size, &m->digest);
 	if (strchr(which, ':')) {
 		char text[DIGEST_TEXT];
@@ -105,6 +110,24 @@ int registry_manifest_digest(struct registry *r, const char *which, struct diges
 	return result < 0 ? session_about(r, which, e) : 0;
 }
 
+/* A says that it has BYTES: these, and not what it made of them? Many do not say. */
+static int check_receipt(const struct http_response *a, const void *bytes, size_t size,
+                         struct error *e)
+{
+	const char *said = http_header(a, "Docker-Content-Digest", 0);
+	struct digest sent, kept;
+	struct error ignored;
+	char text[DIGEST_TEXT];
+
+	if (answer_is_page(a))
+		return no_registry(e);
+	digest_of(bytes, size, &sent);
+	if (said && digest_parse(said, &kept, &ignored) == 0 && !digest_equal(&sent, &kept))
+		return error_set(e, ERROR_CORRUPT, "the registry keeps other bytes than were sent: %s",
+		                 digest_format(&kept, text));
+	return 0;
+}
+
 int registry_put_manifest(struct registry *r, const char *which, const char *media_type,
                           const void *bytes, size_t size, struct error *e)
 {
@@ -130,6 +153,8 @@ int registry_put_manifest(struct registry *r, const char *which, const char *med
 		result = answer_error(&a, e);
 		if (answer_has(&a, "MANIFEST_BLOB_UNKNOWN") || answer_has(&a, "BLOB_UNKNOWN"))
 			e->kind = ERROR_NOT_FOUND;
+	} else {
+		result = check_receipt(&a, bytes, size, e);
 	}
 	http_release(&a);
 	return result < 0 ? session_about(r, which, e) : 0;
@@ -146,7 +171,7 @@ bool registry_has_blob(struct registry *r, const struct digest *d)
 
 	if (!url || session_send(r, &q, &a, &ignored) < 0)
 		return false;
-	has = a.status == 200;
+	has = a.status == 200 && !answer_is_page(&a);
 	http_release(&a);
 	return has;
 }

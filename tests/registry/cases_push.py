@@ -248,7 +248,29 @@ def _():
     equal(r.manifests["a/b", "1"][1], mine.manifest)
 
 
-@case("a repository that must be created first is named")
+@case("a web page is no receipt, whatever its status (H197)")
+def _():
+    page = b"<!DOCTYPE html><html>Sign in to the hotel's network</html>"
+    for but in ((), ("HEAD",), ("HEAD", "POST"), ("HEAD", "POST", "PUT")):
+        r = registry()
+        r.hook = lambda q: (q.method not in but or "/manifests/" in q.url) and q.answer(
+            200, page, {"Content-Type": "text/html"})
+        push(f"{r.name}/a/b:1", image()).fails("does not say where" if "POST" not in but else "is this a registry?")
+        equal(r.manifests, {})
+
+
+@case("a registry that keeps another manifest than was sent is told; one that says odd things is not")
+def _():
+    for said, good in ((digest(b"other"), False), ("sha512:x", True), ("", True), ("sha256:x", True)):
+        r = registry()
+        img = image()
+        r.hook = lambda q: q.method == "PUT" and "/manifests/" in q.url and q.answer(
+            201, headers={"Docker-Content-Digest": said})
+        result = push(f"{r.name}/a/b:1", img)
+        result.ok() if good else result.fails(f"{r.name}/a/b:1: the registry keeps other bytes", said)
+
+
+@case("a repository that must be created first is named (H179)")
 def _():
     r = registry()
     r.hook = lambda q: q.method == "POST" and q.error(404, "NAME_UNKNOWN", "The repository does not exist")
