@@ -45,6 +45,11 @@ bool answer_is_page(const struct http_response *r)
 	return strncasecmp(body, "<!doctype", 9) == 0 || strncasecmp(body, "<html", 5) == 0;
 }
 
+int answer_page(struct error *e)
+{
+	return error_set(e, ERROR_NETWORK, "the answer is a web page; is this a registry?");
+}
+
 /* Add TEXT without control characters and bytes that are no ASCII, up to WORDS_MAX. */
 static void add_words(FILE *out, const char *text)
 {

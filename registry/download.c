@@ -45,7 +45,7 @@ static int download_sink(void *context, const struct http_response *a, const voi
 
 	if (d->position < 0) {
 		if (answer_is_page(a))
-			return error_set(e, ERROR_NETWORK, "the answer is a web page; is this a registry?");
+			return answer_page(e);
 		d->position = begin_of(d, a);
 		if (d->position < 0)
 			return error_set(e, ERROR_NETWORK, "the answer is another range than was asked for");

@@ -26,11 +26,6 @@ static char *media_type_of(const struct http_response *a)
 	return type ? strndup(type, strcspn(type, "; \t")) : strdup("");
 }
 
-static int no_registry(struct error *e)
-{
-	return error_set(e, ERROR_NETWORK, "the answer is a web page; is this a registry?");
-}
-
 static int take_manifest(struct http_response *a, const char *which, struct manifest *m,
                          struct error *e)
 {
@@ -39,7 +34,7 @@ static int take_manifest(struct http_response *a, const char *which, struct mani
 	if (a->status != 200)
 		return answer_error(a, e);
 	if (answer_is_page(a))
-		return no_registry(e);
+		return answer_page(e);
 	digest_of(a->body, a->body_size, &m->digest);
 	if (strchr(which, ':')) {
 		char text[DIGEST_TEXT];
@@ -120,7 +115,7 @@ static int check_receipt(const struct http_response *a, const void *bytes, size_
 	char text[DIGEST_TEXT];
 
 	if (answer_is_page(a))
-		return no_registry(e);
+		return answer_page(e);
 	digest_of(bytes, size, &sent);
 	if (said && digest_parse(said, &kept, &ignored) == 0 && !digest_equal(&sent, &kept))
 		return error_set(e, ERROR_CORRUPT, "the registry keeps other bytes than were sent: %s",

@@ -216,3 +216,11 @@ def _():
         client("logout", r.name).fails("not logged in")
         (place() / "config.json").unlink()
     client("login", "not a host", "u", "p").fails("is no registry")
+
+
+@case("nobody is logged in to a web page (H197)")
+def _():
+    r = registry()
+    r.hook = lambda q: q.answer(200, b"<html>welcome</html>", {"Content-Type": "text/html"})
+    client("login", r.name, "user", "s3cret").fails(f"log in to {r.name}: the answer is a web page")
+    check(not (place() / "config.json").exists(), "it is kept")
