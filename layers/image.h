@@ -42,7 +42,8 @@ char *image_manifest(const struct image *image, size_t config_size, bool docker,
                      const json_t *annotations, size_t *size, struct error *e);
 
 /* Write config and manifest blobs from CONFIG and LAYERS; fills ID and MANIFEST. The rootfs of the
- * config is made from the layers; a history that is too short gets entries at its end. */
+ * config is made from the layers; a history that is too short gets entries at its end. ERROR_INPUT
+ * for a config that is too large for image_get (H149). */
 int image_put(struct store *s, struct image *image, struct error *e);
 int image_get(struct store *s, const struct digest *manifest, struct image *image,
               struct error *e);
