@@ -211,12 +211,18 @@ static void pushing(void *context, const struct blob_source *blob, enum push_eve
 	vertex_bytes(context, digest_format(&blob->digest, text), done, blob->size);
 }
 
+static void warn(void *context, const char *text)
+{
+	progress_warn(context, text);
+}
+
 static int push(struct build_result *r, const struct built *b, const struct output_spec *spec,
                 const struct reference *names, size_t count, struct error *e)
 {
 	struct vertex *v = progress_vertex(b->progress, "pushing layers and manifest");
 	struct publication p = { .store = b->store, .remote = b->remote, .image = b->image,
-	                         .spec = spec, .bases = b->bases, .progress = pushing, .context = v };
+	                         .spec = spec, .bases = b->bases, .progress = pushing, .context = v,
+	                         .warn = warn, .warn_context = b->progress };
 
 	vertex_start(v);
 	free(r->published.descriptor);

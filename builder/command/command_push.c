@@ -66,7 +66,8 @@ static int push(struct store *s, const struct reference *to, const char *name, b
 	struct output_spec spec;
 	struct published published = { 0 };
 	struct publication p = { .store = s, .remote = &remote, .image = &image, .spec = &spec,
-	                         .progress = quiet ? NULL : print_blob, .context = &image };
+	                         .progress = quiet ? NULL : print_blob, .context = &image,
+	                         .warn = store_command_warn };
 	int result = image_name_get(s, name, &found, e);
 
 	if (result < 0)

@@ -1,5 +1,6 @@
 #include "builder/command/publish.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -7,6 +8,11 @@
 #include "builder/image/outgoing.h"
 #include "layers/blob.h"
 #include "layers/scope.h"
+#include "registry/registry.h"
+
+/* Registries refuse a manifest that is larger (with 413, or as invalid); podman, skopeo and CRI-O do
+ * not read a config that is. */
+#define DOCUMENT_SIZE_USUAL REGISTRY_MANIFEST_MAX
 
 /* A blob of the store, as somebody who sends it opens it. */
 struct stored {
@@ -76,6 +82,18 @@ static int push_all(const struct publication *p, struct auth *auth, const struct
 	return 0;
 }
 
+static void warn_of_size(const struct publication *p, const char *what, size_t size,
+                         const char *who)
+{
+	char text[256];
+
+	if (size <= DOCUMENT_SIZE_USUAL)
+		return;
+	snprintf(text, sizeof text, "the image's %s has %zu bytes; %s more than %d", what, size, who,
+	         DOCUMENT_SIZE_USUAL);
+	p->warn(p->warn_context, text);
+}
+
 /* Pack the image's layers to OUT, the large ones on their way already, and push it. */
 static int pack_and_push(const struct publication *p, struct auth *auth, struct outgoing *out,
                          const struct reference *to, size_t count, struct error *e)
@@ -91,6 +109,10 @@ static int pack_and_push(const struct publication *p, struct auth *auth, struct 
 	output_spec_init(&plain, OUTPUT_REGISTRY);
 	if (outgoing_prepare(p->store, p->image, p->spec ? p->spec : &plain,
 	                     cores > 0 ? (unsigned)cores : 1, &watch, out, e) == 0) {
+		warn_of_size(p, "manifest (layers and annotations)", out->manifest_size,
+		             "registries refuse");
+		warn_of_size(p, "config (labels, environment, history)", out->config_size,
+		             "podman, skopeo and CRI-O do not read");
 		result = push_all(p, auth, out, shipping, to, count, e);
 		if (result < 0)
 			outgoing_release(out);

@@ -16,6 +16,8 @@ struct publication {
 	struct bases *bases;            /* where layers came from; NULL: nobody knows */
 	push_progress *progress;        /* may be NULL */
 	void *context;
+	void (*warn)(void *context, const char *text);
+	void *warn_context;
 };
 
 /* What was pushed. */
