@@ -15,6 +15,8 @@
 /* Who asks for more has no time for us today: a rate limit counts in hours. */
 #define RETRY_AFTER_MAX 300
 #define PAUSE_MAX_MS 20000
+/* With their pauses half a minute or more: a registry that is restarted is back by then (H192). */
+#define ATTEMPTS 8
 /* Where nobody listens and nobody ever did, nobody is being restarted. */
 #define REFUSED_ATTEMPTS 2
 
@@ -40,7 +42,7 @@ struct http *http_open(const struct http_settings *s, struct error *e)
 	if (!h->settings.stall_seconds)
 		h->settings.stall_seconds = 60;
 	if (!h->settings.attempts)
-		h->settings.attempts = 6;
+		h->settings.attempts = ATTEMPTS;
 	if (!h->settings.pause_ms)
 		h->settings.pause_ms = 500;
 	h->insecure = strdup(insecure ? insecure : "");

@@ -32,7 +32,7 @@ struct http_settings {
 	const char *user_agent;       /* NULL: "cairn" */
 	const char *const *insecure;  /* host[:port] that may be plain or badly certified; or NULL */
 	unsigned stall_seconds;       /* no progress for so long is a failure; 0: 60 */
-	unsigned attempts;            /* of each request, at most; 0: 6 */
+	unsigned attempts;            /* of each request, at most; 0: 8 */
 	unsigned pause_ms;            /* before the second attempt, doubled for each; 0: 500 */
 	const atomic_bool *cancelled; /* ends pauses and transfers when it becomes true; or NULL */
 };

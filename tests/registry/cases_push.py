@@ -277,6 +277,22 @@ def _():
     push(f"{r.name}/a/b:1", image()).fails("the repository a/b may have to be created first", "NAME_UNKNOWN")
 
 
+@case("a registry that is gone for a while is waited for (H192)")
+def _():
+    r = registry()
+    img = image(b"x" * 100000, b"y", b"z")
+    bad = first(1, "/uploads/", method="PUT")
+    def restart(q):
+        if bad(q):
+            # From the thread of a request, which the server does not wait for.
+            threading.Thread(target=r.close).start()
+            threading.Timer(1.5, r.open).start()
+            return True
+    r.hook = restart
+    push(f"{r.name}/a/b:1", img, CLIENT_PAUSE_MS=30).ok()
+    arrived(r, img)
+
+
 @case("a manifest that fails for a moment is put again")
 def _():
     r = registry()

@@ -133,6 +133,7 @@ class Registry:
         self.blobs, self.manifests, self.uploads, self.log = {}, {}, {}, []
         self.basic, self.bearer, self.hook = basic, bearer, None
         self.lock, self.count = threading.RLock(), 0
+        self.connections, self.greet = set(), None
         registry = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -154,9 +155,18 @@ class Registry:
                     self.close_connection = True
 
             def setup(self):
+                if registry.greet:
+                    registry.greet(self.request)
                 if tls:
                     self.request = tls.wrap_socket(self.request, server_side=True)
                 super().setup()
+                with registry.lock:
+                    registry.connections.add(self.connection)
+
+            def finish(self):
+                with registry.lock:
+                    registry.connections.discard(self.connection)
+                super().finish()
 
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
@@ -167,15 +177,28 @@ class Registry:
             def handle_error(self, *_):
                 pass
 
-        self.server = Server((host, 0), Handler)
-        self.port = self.server.server_address[1]
-        self.name = f"{host}:{self.port}"
+        Server.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listen = lambda port: Server((host, port), Handler)
+        self.port = 0
+        self.open()
+        self.name = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.url = f"http{'s' if tls else ''}://{self.name}"
+
+    def open(self):
+        self.server = self.listen(self.port)
+        self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self):
+        """Nobody listens any more, and nobody who was connected is answered."""
         self.server.shutdown()
         self.server.server_close()
+        with self.lock:
+            for c in self.connections:
+                try:
+                    c.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
 
     def add(self, repository, tag, image):
         for b in image.layers + [image.config]:
