@@ -111,31 +111,29 @@ static enum outcome begin(struct registry *r, const struct blob_source *s, bool 
 	return result;
 }
 
-/* Q, one request of an upload. *LOCATION (LOCATION may be NULL) is where to go on. */
+/* Q, one request of an upload. *LOCATION (LOCATION may be NULL) is where to go on. A is the answer
+ * before and becomes this one's. */
 static enum outcome send_part(struct registry *r, struct http_request *q, char **location,
-                              struct error *e)
+                              struct http_response *a, struct error *e)
 {
-	enum outcome result = UPLOAD_DONE;
-	struct http_response a;
-
 	q->header = octets;
 	q->attempts = 1;
-	if (session_send(r, q, &a, e) < 0)
+	http_release(a);
+	if (session_send(r, q, a, e) < 0)
 		return e->kind == ERROR_NETWORK ? UPLOAD_AGAIN : UPLOAD_FAILED;
-	if (!is_success(&a)) {
-		result = judge(&a, e);
-	} else if (location && http_header(&a, "Location", 0)) {
+	if (!is_success(a))
+		return judge(a, e);
+	if (location && http_header(a, "Location", 0)) {
 		free(*location);
-		*location = next_location(&a, e);
-		result = *location ? UPLOAD_DONE : UPLOAD_FAILED;
+		*location = next_location(a, e);
+		return *location ? UPLOAD_DONE : UPLOAD_FAILED;
 	}
-	http_release(&a);
-	return result;
+	return UPLOAD_DONE;
 }
 
 /* The end: Q, without or with a body, makes a blob with digest D of what was sent to LOCATION. */
 static enum outcome commit(struct registry *r, const char *location, const struct digest *d,
-                           struct http_request *q, struct error *e)
+                           struct http_request *q, struct http_response *a, struct error *e)
 {
 	auto_free char *url = with_digest(location, d);
 
@@ -145,13 +143,13 @@ static enum outcome commit(struct registry *r, const char *location, const struc
 	}
 	q->method = "PUT";
 	q->url = url;
-	return send_part(r, q, NULL, e);
+	return send_part(r, q, NULL, a, e);
 }
 
 /* All bytes of S, by PUT or by PATCH and PUT. */
 static enum outcome send_bytes(struct registry *r, const struct blob_source *s, bool patch,
                                char **location, http_progress *progress, void *context,
-                               struct error *e)
+                               struct http_response *a, struct error *e)
 {
 	auto_close int fd = s->open(s->context, e);
 	struct http_request bytes = { .method = "PATCH", .url = *location, .fd = fd,
@@ -163,14 +161,16 @@ static enum outcome send_bytes(struct registry *r, const struct blob_source *s, 
 	if (fd < 0)
 		return UPLOAD_FAILED;
 	if (!patch)
-		return commit(r, *location, &s->digest, &bytes, e);
-	result = send_part(r, &bytes, location, e);
-	return result == UPLOAD_DONE ? commit(r, *location, &s->digest, &nothing, e) : result;
+		return commit(r, *location, &s->digest, &bytes, a, e);
+	result = send_part(r, &bytes, location, a, e);
+	return result == UPLOAD_DONE ? commit(r, *location, &s->digest, &nothing, a, e) : result;
 }
 
-/* From POST to the end. *MOUNT becomes false once that way is closed. */
+/* From POST to the end. *MOUNT becomes false once that way is closed. A is the last answer to what
+ * was sent. */
 static enum outcome upload(struct registry *r, const struct blob_source *s, bool *mount, bool patch,
-                           bool *mounted, http_progress *progress, void *context, struct error *e)
+                           bool *mounted, http_progress *progress, void *context,
+                           struct http_response *a, struct error *e)
 {
 	auto_free char *location = NULL;
 	enum outcome result = begin(r, s, *mount, &location, e);
@@ -186,7 +186,7 @@ static enum outcome upload(struct registry *r, const struct blob_source *s, bool
 			*mounted = true;
 		return UPLOAD_DONE;
 	}
-	return send_bytes(r, s, patch, &location, progress, context, e);
+	return send_bytes(r, s, patch, &location, progress, context, a, e);
 }
 
 int registry_put_blob(struct registry *r, const struct blob_source *s, bool *mounted,
@@ -196,23 +196,27 @@ int registry_put_blob(struct registry *r, const struct blob_source *s, bool *mou
 	const struct reference *to = registry_reference(r);
 	bool mount = s->lender && reference_same_registry(s->lender, to) &&
 	             strcmp(s->lender->repository, to->repository) != 0;
-	bool patch = false;
+	struct http_response a = { 0 };
+	bool patch = false, again = true;
 	char text[DIGEST_TEXT];
+	int failed = 0;
 
 	if (mounted)
 		*mounted = false;
 	if (mount && session_borrow(r, s->lender->repository, e) < 0)
 		return -1;
-	for (unsigned attempt = 1;; attempt++) {
-		enum outcome result = upload(r, s, &mount, patch, mounted, progress, context, e);
+	for (unsigned attempt = 1; again; attempt++) {
+		enum outcome result = upload(r, s, &mount, patch, mounted, progress, context, &a, e);
 
-		if (result == UPLOAD_DONE)
-			return 0;
-		if (result == UPLOAD_UNSUPPORTED && !patch)
+		failed = result == UPLOAD_DONE ? 0 : -1;
+		again = result == UPLOAD_UNSUPPORTED && !patch;
+		if (again)
 			patch = true;
-		else if (result != UPLOAD_AGAIN || http_pause(http, attempt, NULL, e) < 0)
-			return session_about(r, digest_format(&s->digest, text), e);
+		else if (result == UPLOAD_AGAIN)
+			again = http_pause(http, attempt, &a, e) == 0;
 	}
+	http_release(&a);
+	return failed ? session_about(r, digest_format(&s->digest, text), e) : 0;
 }
 
 /* --- before it is a blob --- */
@@ -236,16 +240,18 @@ int registry_stream_blob(struct registry *r, const struct blob_stream *stream, s
 		                      .source = stream->read, .context = stream->context };
 	auto_free char *location = NULL;
 	enum outcome result = begin(r, NULL, false, &location, e);
+	struct http_response a = { 0 };
 	struct digest digest;
 
 	if (result != UPLOAD_DONE)
 		return -1;
 	bytes.url = location;
-	result = send_part(r, &bytes, &location, e);
+	result = send_part(r, &bytes, &location, &a, e);
 	if (result == UPLOAD_DONE && stream->end(stream->context, &digest, e) < 0)
 		result = UPLOAD_FAILED;
 	if (result == UPLOAD_DONE)
-		result = commit(r, location, &digest, &nothing, e);
+		result = commit(r, location, &digest, &nothing, &a, e);
+	http_release(&a);
 	if (result != UPLOAD_DONE && location)
 		cancel(r, location);
 	return result == UPLOAD_DONE ? 0 : -1;

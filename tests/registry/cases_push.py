@@ -1,5 +1,5 @@
 """Pushing: to registries as they are."""
-import socket
+import socket, time
 from suite import *
 
 
@@ -125,6 +125,29 @@ def _():
         r.hook = lambda q: bad(q) and q.error(status, code)
         push(f"{r.name}/a/b:1", img).ok()
         arrived(r, img)
+
+
+@case("an upload that is to wait does, as long as it is told to (H163)")
+def _():
+    for method in ("PUT", "PATCH"):
+        for value, fine in (("1", True), ("1000000000", False)):
+            r = registry()
+            img = Image([])
+            times = []
+            def hook(q):
+                if method == "PATCH" and q.method == "PUT" and q.headers["Content-Length"] != "0" and "/uploads/" in q.url:
+                    return q.error(405, "UNSUPPORTED")
+                if q.method == method and "/uploads/" in q.url:
+                    times.append(time.monotonic())
+                    return len(times) == 1 and q.error(429, "TOOMANYREQUESTS", "slow down", {"Retry-After": value})
+            r.hook = hook
+            result = push(f"{r.name}/a/b:1", img)
+            if fine:
+                result.ok()
+                check(times[1] - times[0] >= 1, "it did not wait")
+            else:
+                result.fails("429 Too Many Requests", "retry after 1000000000")
+                equal(len(times), 1, "attempts")
 
 
 @case("what is refused for good is not sent again")
