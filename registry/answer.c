@@ -6,6 +6,7 @@
 
 #include "layers/json.h"
 #include "layers/scope.h"
+#include "registry/url.h"
 
 /* Enough for every sentence a registry has to say. */
 #define WORDS_MAX 400
@@ -89,6 +90,8 @@ static const char *meaning(int status)
 		int status;
 		const char *words;
 	} known[] = {
+		{ 301, " Moved Permanently" },   { 302, " Found" },
+		{ 303, " See Other" },           { 407, " Proxy Authentication Required" },
 		{ 400, " Bad Request" },         { 401, " Unauthorized" },
 		{ 403, " Forbidden" },           { 404, " Not Found" },
 		{ 405, " Method Not Allowed" },  { 413, " Content Too Large" },
@@ -103,6 +106,19 @@ static const char *meaning(int status)
 	return "";
 }
 
+/* Where R points to; its path and query may be secret. */
+static void add_place(FILE *out, const struct http_response *r)
+{
+	const char *location = http_header(r, "Location", 0);
+	char origin[URL_ORIGIN];
+	struct error ignored;
+	auto_free char *there = location ? url_resolve(r->url, location, &ignored) : NULL;
+	struct url u;
+
+	if (there && url_parse(there, &u, &ignored) == 0)
+		fprintf(out, " to %s, where nothing is sent", url_origin(&u, origin));
+}
+
 int answer_error(const struct http_response *r, struct error *e)
 {
 	const char *limit = http_header(r, "ratelimit-limit", 0);
@@ -115,6 +131,8 @@ int answer_error(const struct http_response *r, struct error *e)
 	if (!out)
 		return error_memory(e);
 	fprintf(out, "the registry answers %d%s", r->status, meaning(r->status));
+	if (r->status / 100 == 3)
+		add_place(out, r);
 	add_errors(out, r);
 	if (r->status == 429 && limit) {
 		fputs(" (limit ", out);

@@ -84,6 +84,17 @@ def _():
     equal({q.authorization for q in b.log}, {None}, "authorizations")
 
 
+@case("a redirect that would turn what is sent into a GET is refused, and says where to (H172)")
+def _():
+    for status in (301, 302, 303):
+        for method, part in (("POST", "/uploads/"), ("PUT", "/uploads/"), ("PUT", "/manifests/")):
+            r = registry()
+            r.hook = lambda q: q.method == method and part in q.url and q.answer(
+                status, headers={"Location": "//127.0.0.2:99/elsewhere?X-Amz-Signature=s3cret"})
+            push(f"{r.name}/a/b:1", Image([])).fails(f"the registry answers {status}", "to http://127.0.0.2:99,")
+            equal(len(r.seen(method, part)), 1, "requests")
+
+
 @case("an upload is not sent to an internal address, nor from https to http")
 def _():
     a = registry()
@@ -125,6 +136,22 @@ def _():
         r.hook = lambda q: bad(q) and q.error(status, code)
         push(f"{r.name}/a/b:1", img).ok()
         arrived(r, img)
+
+
+@case("an upload that nobody reads is broken off and sent again (H194)")
+def _():
+    r = registry()
+    img = image(b"x" * (8 << 20))
+    bad, over = first(1, "/uploads/", method="PUT"), threading.Event()
+    def hook(q):
+        if int(q.headers.get("Content-Length") or 0) > 1 << 20 and bad(q):
+            over.wait(20)
+            q.handler.close_connection = True
+            return True
+    r.hook = hook
+    push(f"{r.name}/a/b:1", img, CLIENT_STALL=1).ok()
+    over.set()
+    arrived(r, img)
 
 
 @case("an upload that is to wait does, as long as it is told to (H163)")
@@ -250,6 +277,21 @@ def _():
         equal(len(r.seen("PUT", "/manifests/")), 2, "PUTs of the manifest")
 
 
+@case("a HEAD that leads elsewhere is an answer where that has the blob (H175)")
+def _():
+    img = image()
+    for status, sent in ((200, 0), (403, 3), (404, 3)):
+        r, store = registry(basic=("user", "s3cret")), registry("127.0.0.2")
+        login_for(r, store)
+        store.hook = lambda q: q.answer(status)
+        r.hook = lambda q: (q.method == "HEAD" and "/blobs/" in q.url and not r.challenge(q) and
+                            q.answer(307, headers={"Location": store.url + "/x?X-Amz-Signature=s3cret"}))
+        for b in img.layers + [img.config]:
+            r.blobs[digest(b)] = b
+        push(f"{r.name}/a/b:1", img).ok()
+        equal((len(r.seen("PUT", "/uploads/")), {q.authorization for q in store.log}), (sent, {None}))
+
+
 @case("a HEAD that is refused is no answer: the upload decides")
 def _():
     for status in (401, 403, 405, 500):
@@ -326,6 +368,15 @@ def _():
     arrived(r, img)
 
 
+@case("few descriptors are enough (H193)")
+def _():
+    r = registry()
+    img = image(*(bytes([n]) * 100000 for n in range(60)))
+    push(f"{r.name}/a/b:1", img, limit=64).ok()
+    arrived(r, img)
+    pull(f"{r.name}/a/b:1", limit=64).ok()
+
+
 @case("an image without a tag is put under its digest")
 def _():
     r = registry()
@@ -333,6 +384,23 @@ def _():
     push(f"{r.name}/a/b@{img.digest}", img).ok()
     arrived(r, img, tag=img.digest)
     check(("a/b", "latest") not in r.manifests, "it has a tag")
+
+
+@case("a push that ends at any request leaves a tag whose blobs are there (H176)")
+def _():
+    old, new = image(b"old"), image(b"new", b"newer")
+    for n in range(1, 15):
+        r = registry()
+        r.add("a/b", "1", old)
+        count = iter(range(1, 1 << 30))
+        r.hook = lambda q: next(count) >= n and q.reset()
+        result = push(f"{r.name}/a/b:1", new, CLIENT_ATTEMPTS=1)
+        r.hook = None
+        pull(f"{r.name}/a/b:1").ok()
+        equal(stored()[-1] in map(digest, new.layers), result.status == 0, f"new after {n} requests")
+        for f in place().glob("store/blobs/sha256/*"):
+            f.unlink()
+    result.ok()
 
 
 @case("a push that fails in the middle leaves the tag as it was")

@@ -81,14 +81,16 @@ def login_for(*registries, user="user", password="s3cret"):
     config(auths={r.name: {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()} for r in registries})
 
 
-def client(*arguments, **environment):
+def client(*arguments, limit=None, **environment):
+    """LIMIT: of its descriptors."""
     env = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
     env.update(HOME=str(place()), DOCKER_CONFIG=str(place()), CLIENT_PAUSE_MS="4", CLIENT_STALL="10",
                PATH=f"{place()}:{os.environ['PATH']}")
     env.update({k: str(v) for k, v in environment.items()})
     # A file rather than a pipe, so that the process can be waited for with its use of memory.
     with tempfile.TemporaryFile(dir=place()) as out:
-        p = subprocess.Popen([CLIENT, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env)
+        few = ["prlimit", f"--nofile={limit}"] if limit else []
+        p = subprocess.Popen([*few, CLIENT, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env)
         timer = threading.Timer(25, p.kill)
         timer.start()
         _, status, usage = os.wait4(p.pid, 0)
