@@ -32,6 +32,8 @@ static int add_ca(struct certificates *c, const char *folder, const char *name, 
 	pem = userfile_read(path, CERTIFICATE_SIZE_MAX, &size, e);
 	if (!pem)
 		return -1;
+	if (!strstr(pem, "-----BEGIN "))
+		return error_set(e, ERROR_INPUT, "%s is no certificate in PEM form", path);
 	all = realloc(c->ca, c->ca_size + size + 1);
 	if (!all)
 		return error_memory(e);

@@ -35,6 +35,25 @@ static int try(struct http *h, const char *scheme, const char *host, struct chal
 	return result;
 }
 
+/* E becomes the failure that says more: a certificate, rather than a broken pipe. Where both are of
+ * the network nobody knows which, and both are told. FIRST is NULL if that scheme only was wrong. */
+static void choose_failure(const struct error *first, const struct error *second, struct error *e)
+{
+	struct error both;
+	const char *one, *other;
+
+	if (!first || second->kind != ERROR_NETWORK) {
+		*e = *second;
+		return;
+	}
+	one = strstr(first->text, "://");
+	other = strstr(second->text, "://");
+	if (first->kind == ERROR_NETWORK && one && other && strcmp(one, other) != 0) {
+		error_set(&both, ERROR_NETWORK, "%.900s; %.900s", first->text, second->text);
+		*e = both;
+	}
+}
+
 char *endpoint_find(struct http *h, const char *host, struct challenge *c, struct error *e)
 {
 	bool named = http_is_insecure(h, host), found = !http_may_be_plain(h, host);
@@ -48,9 +67,8 @@ char *endpoint_find(struct http *h, const char *host, struct challenge *c, struc
 		found = first > 0;
 		if (!found && e->kind != ERROR_CANCELLED)
 			found = try(h, is = scheme[1], host, c, &second) > 0;
-		/* Of two failures the one that says more: a certificate, rather than a broken pipe. */
-		if (!found && e->kind != ERROR_CANCELLED && (first == 0 || second.kind != ERROR_NETWORK))
-			*e = second;
+		if (!found && e->kind != ERROR_CANCELLED)
+			choose_failure(first < 0 ? e : NULL, &second, e);
 		if (!found && (e->kind != ERROR_NETWORK || round == ROUNDS ||
 		               http_pause(h, round, NULL, e) < 0))
 			return NULL;

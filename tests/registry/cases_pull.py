@@ -1,5 +1,5 @@
 """Pulling: what is fetched, what is refused, what is tried again."""
-import gzip, time
+import gzip, time, warnings
 from suite import *
 
 
@@ -137,17 +137,72 @@ def _():
     equal(b.log, [], "requests")
 
 
-@case("a client certificate without its key is named")
+@case("a certificate that is wrong is told with its fault (H187, H199)")
+def _():
+    for how, host, why in ((tls("expired.crt"), "127.0.0.1", "has expired; is this machine's clock right?"),
+                           (tls(), "127.0.0.2", "matches target host name '127.0.0.2'")):
+        r = registry(host, tls=how)
+        trust(r)
+        pull(f"{r.name}/a/b:1").fails(f"https://{r.name}", why)
+        equal(r.log, [], "requests")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        old = tls(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    r = registry(tls=old)
+    trust(r)
+    pull(f"{r.name}/a/b:1").fails("SSL routines")
+
+
+@case("a client's certificate goes to its registry, and what is wrong with it is named (H187)")
+def _():
+    asking = tls(verify_mode=ssl.CERT_REQUIRED)
+    asking.load_verify_locations(TLS / "ca.crt")
+    r = registry(tls=asking)
+    r.add("a/b", "1", image())
+    trust(r)
+    pull(f"{r.name}/a/b:1").fails("certificate required")
+    folder = place() / "certs.d" / r.name
+    (folder / "client.cert").write_bytes((TLS / "server.crt").read_bytes())
+    pull(f"{r.name}/a/b:1").fails("client.key", "client.cert", "No such file")
+    for key in (b"junk", (TLS / "ca.key").read_bytes()):
+        (folder / "client.key").write_bytes(key)
+        pull(f"{r.name}/a/b:1").fails("certs.d", "client.key")
+    (folder / "client.key").write_bytes((TLS / "server.key").read_bytes())
+    pull(f"{r.name}/a/b:1").ok()
+    (folder / "ca.crt").write_text("junk")
+    pull(f"{r.name}/a/b:1").fails(f"certs.d/{r.name}/ca.crt is no certificate in PEM form")
+
+
+@case("a host has several addresses, and the one that answers counts (H198)")
+def _():
+    for host in ("127.0.0.1", "::1"):
+        try:
+            r = registry(host)
+        except OSError:
+            continue  # a machine without IPv6
+        r.add("a/b", "1", image())
+        pull(f"localhost:{r.port}/a/b:1").ok()
+        pull(f"{r.name}/a/b:1").ok()
+
+
+@case("handshakes that break are tried again (H162)")
 def _():
     r = registry(tls=tls())
+    r.add("a/b", "1", image())
     trust(r)
-    (place() / "certs.d" / r.name / "client.cert").write_text("x")
-    pull(f"{r.name}/a/b:1").fails("client.key", "client.cert")
+    left = iter(range(3))
+    def greet(connection):
+        if next(left, None) is not None:
+            connection.recv(10)
+            connection.shutdown(socket.SHUT_RDWR)
+    r.greet = greet
+    pull(f"{r.name}/a/b:1").ok()
 
 
 @case("what fails for a moment is tried again, each kind of request")
 def _():
-    for status in (408, 429, 500, 502, 503, 504):
+    for status in (408, 425, 429, 499, 500, 502, 503, 504, 522, 524):
         r = registry()
         img = image(b"%d" % status)
         r.add("a/b", "1", img)

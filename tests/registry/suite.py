@@ -165,13 +165,16 @@ def make_certificates():
     openssl(*new, "-x509", "-days", "30", "-subj", "/CN=test CA", "-keyout", "ca.key", "-out", "ca.crt")
     openssl(*new, "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr")
     (TLS / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-            "-days", "30", "-extfile", "san", "-out", "server.crt")
+    for days, name in (("30", "server.crt"), ("-1", "expired.crt")):
+        openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+                "-days", days, "-extfile", "san", "-out", name)
 
 
-def tls():
+def tls(certificate="server.crt", **attributes):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(TLS / "server.crt", TLS / "server.key")
+    context.load_cert_chain(TLS / certificate, TLS / "server.key")
+    for name, value in attributes.items():
+        setattr(context, name, value)
     return context
 
 
