@@ -9,6 +9,9 @@
 
 /* So many fit in a message; nobody reads more. */
 #define LISTED_MAX 20
+/* Farther away than every platform that can be run. */
+#define OF_UNKNOWN_PLATFORM (INT32_MAX - 1)
+#define OF_UNKNOWN_TYPE INT32_MAX
 
 enum kind { MANIFEST, INDEX, OBSOLETE, UNKNOWN };
 
@@ -79,6 +82,23 @@ static int read_entry(const json_t *json, size_t i, struct index_entry *entry, s
 	return 0;
 }
 
+/* Image-spec, image-index.md: a media type that is not known is no error. Such an entry is the last
+ * choice, and says itself what it is when there is no other. */
+static int distance_of(const json_t *entry, const struct platform *want)
+{
+	const json_t *platform = json_object_get(entry, "platform");
+	const char *type = text_of(entry, "mediaType");
+	struct platform has;
+	int distance = OF_UNKNOWN_PLATFORM;
+
+	if (json_is_object(platform)) {
+		platform_set(&has, text_of(platform, "os"), text_of(platform, "architecture"),
+		             text_of(platform, "variant"), NULL);
+		distance = platform_distance(want, &has);
+	}
+	return distance >= 0 && type && kind_of(type) == UNKNOWN ? OF_UNKNOWN_TYPE : distance;
+}
+
 /* Not an image: it says something about one. */
 static bool is_attestation(const json_t *entry)
 {
@@ -126,17 +146,13 @@ int index_choose(const json_t *index, const struct platform *want, struct index_
 	if (!json_is_array(list))
 		return error_set(e, ERROR_INPUT, "index: manifests is not an array");
 	json_array_foreach(list, i, one) {
-		const json_t *platform = json_object_get(one, "platform");
-		struct platform has;
 		int distance;
 
 		if (!json_is_object(one))
 			return error_set(e, ERROR_INPUT, "index: manifests[%zu] is not an object", i);
 		if (is_attestation(one))
 			continue;
-		platform_set(&has, text_of(platform, "os"), text_of(platform, "architecture"),
-		             text_of(platform, "variant"), NULL);
-		distance = json_is_object(platform) ? platform_distance(want, &has) : INT32_MAX;
+		distance = distance_of(one, want);
 		if (distance >= 0 && (!best || distance < best_distance)) {
 			best = one;
 			best_at = i;
@@ -145,6 +161,6 @@ int index_choose(const json_t *index, const struct platform *want, struct index_
 	}
 	if (!best)
 		return nothing_for(want, list, e);
-	entry->has_platform = best_distance != INT32_MAX;
+	entry->has_platform = json_is_object(json_object_get(best, "platform"));
 	return read_entry(best, best_at, entry, e);
 }

@@ -429,6 +429,38 @@ def _():
         pull(f"{r.name}/a/b:1").fails(why)
 
 
+@case("what is missing, wrong or new beside what counts does not matter (H137, H315)")
+def _():
+    r = registry()
+    more = {"future": {"x": [1]}, "annotations": {"a": "b"}, "artifactType": "text/plain"}
+    img = image(manifest={**more, "mediaType": None})
+    img.document.pop("mediaType")
+    img.document["layers"][0]["future"] = True
+    img.manifest = json.dumps(img.document).encode()
+    r.add("a/b", "x", img)
+    amd = {"os": "linux", "architecture": "amd64", "os.features": ["x"], "future": 1}
+    other = describe(b"{}", "application/vnd.future.thing+json", platform=amd, artifactType="x")
+    index = json.dumps({"schemaVersion": 2, **more, "manifests": [
+        other, {**describe(img.manifest, MANIFEST, platform=amd), "future": 1}]}).encode()
+    r.add_document("a/b", "1", index, "application/json")
+    for length in (0, 5, 1 << 40):
+        def hook(q):
+            if "/manifests/" in q.url and q.method == "HEAD":
+                return q.answer(200, length=length)
+        r.hook = hook
+        client("digest", f"{r.name}/a/b:1").ok().says(digest(index))
+        pull(f"{r.name}/a/b:1").ok()
+    # Nothing but what nobody knows.
+    chart = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": describe(b"{}", "application/x"),
+                        "layers": [describe(b"x", "application/vnd.cncf.helm.chart.content.v1.tar+gzip")]}).encode()
+    r.blobs[digest(b"{}")] = b"{}"
+    for entry in (other, describe(chart, MANIFEST, platform=amd)):
+        r.hook = lambda q: other["digest"] in q.url and q.answer(200, b"{}", {"Content-Type": other["mediaType"]})
+        r.add_document("a/b", digest(chart), chart, MANIFEST)
+        r.add_document("a/b", "odd", json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode(), INDEX)
+        pull(f"{r.name}/a/b:odd").fails("neither an index nor a manifest" if entry is other else "unsupported media type")
+
+
 @case("an index must know its entries' sizes, and not be a staircase")
 def _():
     r = registry()
