@@ -154,3 +154,11 @@ int answer_error(const struct http_response *r, struct error *e)
 		kind = ERROR_NETWORK;
 	return error_set(e, kind, "%s", text);
 }
+
+int answer_no_access(const struct http_response *r, struct error *e)
+{
+	answer_error(r, e);
+	if (e->kind == ERROR_DENIED)
+		error_context(e, "the repository does not exist or may require 'cairn login'");
+	return -1;
+}

@@ -13,6 +13,10 @@
  * 404, ERROR_NETWORK where another attempt may help, else ERROR_INPUT. */
 int answer_error(const struct http_response *r, struct error *e);
 
+/* The same for a first request about a repository. Registries do not say whether it is missing or
+ * only not for us (H161); E says both, as docker does. */
+int answer_no_access(const struct http_response *r, struct error *e);
+
 /* Is CODE ("BLOB_UNKNOWN") among the codes of R's errors? */
 bool answer_has(const struct http_response *r, const char *code);
 

@@ -32,7 +32,7 @@ static int take_manifest(struct http_response *a, const char *which, struct mani
 	struct digest want;
 
 	if (a->status != 200)
-		return answer_error(a, e);
+		return answer_no_access(a, e);
 	if (answer_is_page(a))
 		return answer_page(e);
 	digest_of(a->body, a->body_size, &m->digest);

@@ -102,7 +102,7 @@ static enum outcome begin(struct registry *r, const struct blob_source *s, bool 
 	} else if (mount) {
 		result = UPLOAD_UNSUPPORTED;
 	} else {
-		answer_error(&a, e);
+		answer_no_access(&a, e);
 		if (a.status == 404 || answer_has(&a, "NAME_UNKNOWN"))
 			error_context(e, "the repository %s may have to be created first", to->repository);
 		result = UPLOAD_FAILED;

@@ -121,7 +121,19 @@ def _():
         pull(f"{r.name}/a/b:1").fails(why)
 
 
-@case("who is always refused is refused after two tries")
+@case("a refusal says that the repository may be missing or not ours, and keeps the registry's words (H161)")
+def _():
+    hint = "/a/b{}: the repository does not exist or may require 'cairn login': the registry answers {} "
+    for status in (401, 403):
+        r = registry()
+        r.hook = lambda q: q.path != "/v2/" and q.error(status, "DENIED", "requested access to the resource is denied")
+        words = "DENIED: requested access to the resource is denied"
+        pull(f"{r.name}/a/b:1").fails(hint.format(":1", status), words)
+        img = Image([])
+        push(f"{r.name}/a/b:1", img).fails(hint.format("@" + digest(img.config), status), words)
+
+
+@case("who is always refused is refused after two tries (H157)")
 def _():
     r = registry(basic=("user", "other"))
     login_for(r)
