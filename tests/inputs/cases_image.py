@@ -127,8 +127,26 @@ def descriptors_of_other_shapes():
     image_refused("", changed(manifest=lambda t: t.replace(b"manifest.v1", b"index.v1")))
     image_refused("", changed(manifest=lambda t: t.replace(b'"schemaVersion": 2', b'"schemaVersion": 1')))
     image_refused("", changed(index=lambda t: t.replace(b"manifest.v1", b"index.v1")))
-    # What a registry may lend from elsewhere is not asked for.
+    # What a registry may lend from elsewhere is not asked for, and the bytes are those of the blob.
     loads(layers(urls=["http://169.254.169.254/x", "file:///etc/passwd"]))
+    for data in ("bm90IGl0", "", "!", 7, None):
+        loads(layers(data=data))
+
+
+@case("H148")
+def more_annotations_and_labels_than_anybody_has():
+    many = {f"k{i}": "v" for i in range(100000)}
+    annotated = dict(manifest=lambda t: json.dumps({**json.loads(t), "annotations": many}).encode())
+    labelled = dict(config=lambda t: json.dumps({**json.loads(t), "config": {"Labels": many}}).encode())
+    for how in (annotated, labelled):
+        folder = changed(**how)
+        loads(folder)
+        dockerfile = f"FROM oci-layout://{folder}\nLABEL k5=w more=1\n".encode()
+        name = accepted("build", "-q", "-", stdin=dockerfile).out.decode().strip()
+        found = json.loads(accepted("inspect", name).out)[0]["Config"]["Labels"]
+        equal(found, {**(many if how is labelled else {}), "k5": "w", "more": "1"}, "labels")
+    for what in ({"annotations": {"a": 1}}, {"annotations": []}, {"annotations": {"a": None}}):
+        loads(changed(manifest=lambda t: json.dumps({**json.loads(t), **what}).encode()))
 
 
 @case("H134 H135 H136")
