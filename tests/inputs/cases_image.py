@@ -101,12 +101,18 @@ def configs_of_other_shapes():
                    {"rootfs": {"type": "layers", "diff_ids": ["sha256:../../x"]}},
                    {"history": [{}, {}, {}]}, {"config": {"Env": [None]}}, {"config": {"Env": "A=b"}},
                    {"config": {"Cmd": "sh"}}, {"config": {"Cmd": [1]}}, {"config": {"Labels": {"a": 1}}},
-                   {"config": {"Volumes": []}}, {"config": []}, {"created": "yesterday"}):
+                   {"config": {"Volumes": []}}, {"config": []}, {"created": "yesterday"}, {"created": ""},
+                   {"created": "2024-01-01T00:00:00 CET"}, {"created": "2024-13-01T00:00:00Z"}):
         image_refused("", config(**fields))
     for fields in ({"config": None}, {"history": []}, {"history": None}, {"created": "0001-01-01T00:00:00Z"},
+                   {"created": None}, {"created": "9999-12-31T23:59:59Z"}, {"created": "2024-01-01T00:00:00.123456789+02:00"},
                    {"config": {"Env": ["A", "=x", "B=c=d", "B=e"]}}, {"future": {"x": [1]}},
                    {"config": {"Volumes": {"/../../etc": {}, "..": {}}}}):
         loads(config(**fields))
+    folder = config(config={"Env": ["A=1", "N=a\nb", "B=c=d", "A=2"]})
+    name = accepted("build", "-q", "-", stdin=f"FROM oci-layout://{folder}\nENV B=$B=e\n".encode()).out.decode().strip()
+    env = json.loads(accepted("inspect", name).out)[0]["Config"]["Env"]
+    equal([e for e in env if not e.startswith("PATH=")], ["A=2", "N=a\nb", "B=c=d=e"], "the last of each")
     folder = config(config={"WorkingDir": os.fsdecode(b"/../../.." + canary), "User": "0"})
     accepted("build", "-q", "-o", "-", "-", stdin=f"FROM oci-layout://{folder}\nWORKDIR x\n".encode())
 
