@@ -53,6 +53,7 @@ struct inflater *inflate_begin(enum compression kind,
                                ssize_t (*pull)(void *context, void *buffer, size_t size,
                                                struct error *e),
                                void *context, struct error *e);
-/* The next uncompressed bytes, up to SIZE; 0 at a proper end, -1 and E (ERROR_CORRUPT). */
+/* The next uncompressed bytes, up to SIZE; 0 at a proper end, -1 and E (ERROR_CORRUPT;
+ * ERROR_UNSUPPORTED for a window that is too large). */
 ssize_t inflate_read(struct inflater *i, void *buffer, size_t size, struct error *e);
 void inflate_end(struct inflater *i);

@@ -6,13 +6,14 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #define INPUT_SIZE (128 << 10)
 
 /* What decompressing may keep in memory: RFC 8878 asks readers for 8 MiB, zstd --long makes
  * 128 MiB, xz -9 needs 65 MiB. */
+#define MEMORY_MAX (128 << 20)
 #define ZSTD_WINDOW_LOG_MAX 27
-#define XZ_MEMORY_MAX (128 << 20)
 
 /* What inflates to so much, and to so many times its size, was made to fill a disk or an afternoon. At
  * its best gzip makes zeros a thousand times smaller; real files with little in them, images of
@@ -20,7 +21,7 @@
 #define BOMB_SIZE (16LL << 30)
 #define BOMB_RATIO 200
 
-enum outcome { GOES_ON, ENDED, BROKEN };
+enum outcome { GOES_ON, ENDED, BROKEN, TOO_LARGE };
 
 struct inflater {
 	enum compression kind;
@@ -84,7 +85,7 @@ static bool begin(struct inflater *i)
 		return BZ2_bzDecompressInit(&i->with.bz, 0, 0) == BZ_OK;
 	case COMPRESSION_XZ:
 		i->with.xz = (lzma_stream)LZMA_STREAM_INIT;
-		return lzma_stream_decoder(&i->with.xz, XZ_MEMORY_MAX, 0) == LZMA_OK;
+		return lzma_stream_decoder(&i->with.xz, MEMORY_MAX, 0) == LZMA_OK;
 	case COMPRESSION_ZSTD:
 		i->with.zstd = ZSTD_createDStream();
 		if (!i->with.zstd)
@@ -196,6 +197,8 @@ static enum outcome step_xz(struct inflater *i, unsigned char *out, size_t *left
 	result = lzma_code(xz, LZMA_RUN);
 	i->at = i->have - xz->avail_in;
 	*left = xz->avail_out;
+	if (result == LZMA_MEMLIMIT_ERROR)
+		return TOO_LARGE;
 	if (result != LZMA_STREAM_END)
 		return result == LZMA_OK || result == LZMA_BUF_ERROR ? GOES_ON : BROKEN;
 	end(i);
@@ -210,6 +213,8 @@ static enum outcome step_zstd(struct inflater *i, unsigned char *out, size_t *le
 
 	i->at = in.pos;
 	*left -= to.pos;
+	if (ZSTD_getErrorCode(result) == ZSTD_error_frameParameter_windowTooLarge)
+		return TOO_LARGE;
 	if (ZSTD_isError(result))
 		return BROKEN;
 	return result == 0 ? ENDED : GOES_ON;
@@ -253,6 +258,9 @@ ssize_t inflate_read(struct inflater *i, void *buffer, size_t size, struct error
 		bool fresh = !i->inside;
 		enum outcome outcome = step(i, buffer, &left);
 
+		if (outcome == TOO_LARGE)
+			return error_set(e, ERROR_UNSUPPORTED, "the %s stream needs more than %d MiB of memory",
+			                 compression_name(i->kind), MEMORY_MAX >> 20);
 		if (outcome == BROKEN && fresh && i->one_ended)
 			return error_set(e, ERROR_CORRUPT, "other bytes follow the end of the %s stream",
 			                 compression_name(i->kind));

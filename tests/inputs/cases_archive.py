@@ -1,6 +1,6 @@
 """One archive, three ways in: as the layer of a base, as ADD's source, as a context on standard
 input."""
-import bz2, lzma
+import bz2, lzma, zlib
 from suite import *
 
 
@@ -410,6 +410,23 @@ def streams_in_pieces():
         as_context({**TREE}, pack(tar(DOCKERFILE, padded)))
     empty = gzip.compress(b"", mtime=0)
     same([Layer(WHOLE, blob=empty * 200000 + gzip.compress(WHOLE))], TREE, run=False)
+
+
+@case("H115 H117")
+def streams_that_need_much_memory():
+    def xz(dictionary):
+        """One whose block header asks for another dictionary: the byte of its size, and the header's sum."""
+        blob = bytearray(lzma.compress(WHOLE))
+        end = 12 + (blob[12] + 1) * 4
+        blob[16] = dictionary
+        blob[end - 4:end] = zlib.crc32(blob[12:end - 4]).to_bytes(4, "little")
+        return bytes(blob)
+    same([Layer(WHOLE, blob=zstd(WHOLE, "--ultra", "--long=27"), type="tar+zstd")], TREE, run=False)
+    for blob in (zstd(WHOLE, "--ultra", "--long=28"), zstd(WHOLE, "--ultra", "--long=31")):
+        layer_refused("zstd stream needs more than 128 MiB of memory", Layer(WHOLE, blob=blob, type="tar+zstd"))
+        as_add("zstd stream needs more than 128 MiB of memory", blob)
+    as_add(TREE, xz(28))
+    as_add("xz stream needs more than 128 MiB of memory", xz(38))
 
 
 @case("H118 H119 H068")
