@@ -28,7 +28,7 @@ def _():
     check(not [q for q in r.log if q.path != "/token" and "Basic" in (q.authorization or "")], "Basic went to the registry")
 
 
-@case("a token server's answer has many forms")
+@case("a token server's answer has many forms (H159)")
 def _():
     for reply in (lambda t: {"access_token": t}, lambda t: {"token": t, "access_token": "x"},
                   lambda t: {"token": t, "expires_in": 0}, lambda t: {"token": t, "expires_in": -1},
@@ -44,7 +44,7 @@ def _():
     pull(f"{r.name}/a/b:1").fails("larger than 65536 bytes")
 
 
-@case("a realm keeps the query that it has")
+@case("a realm keeps the query that it has (H158)")
 def _():
     r, img = guarded()
     r.bearer.realm = r.url + "/token?x=a%2Fb"
@@ -52,7 +52,7 @@ def _():
     check(r.seen(part="/token")[0].url.startswith("/token?x=a%2Fb&service=fake&scope="), r.seen(part="/token"))
 
 
-@case("a scope that is asked for in other words is asked for as well")
+@case("a scope that is asked for in other words is asked for as well (H158)")
 def _():
     r, img = guarded()
     r.hook = lambda q: (q.path == "/v2/" and q.answer(200)) or (
@@ -62,7 +62,7 @@ def _():
     equal(r.bearer.asked[0][1]["scope"], ["repository:a/b:pull", "repository:remote/a/b:pull"])
 
 
-@case("an identity token goes to the token server by POST, and never as a password")
+@case("an identity token goes to the token server by POST, and never as a password (H160)")
 def _():
     r, img = guarded(refresh="refresh-me")
     config(auths={r.name: {"auth": base64.b64encode(b"user:s3cret").decode(), "identitytoken": "refresh-me"}})
@@ -103,7 +103,7 @@ def _():
     pull(f"{r.name}/a/b:1", CAIRN_TOKEN_HOSTS="127.0.0.2").ok()
 
 
-@case("a token server beside the registry, on another port, gets the password")
+@case("a token server beside the registry, on another port, gets the password (H314)")
 def _():
     r, img = guarded(user="user", password="s3cret")
     other = registry(bearer=r.bearer)
@@ -112,7 +112,7 @@ def _():
     pull(f"{r.name}/a/b:1").ok()
 
 
-@case("realms that are no token servers are not asked")
+@case("realms that are no token servers are not asked (H153)")
 def _():
     for realm, why in (("file:///etc/passwd", "only http and https"), ("http://169.254.169.254/token", "not encrypted"),
                        ("https://169.254.169.254/token", "internal address"), ("http://u@127.0.0.1/", "user and password"),
@@ -155,7 +155,7 @@ def expiring_at(n, **how):
     return r
 
 
-@case("a token that expires at any moment of a pull is renewed")
+@case("a token that expires at any moment of a pull is renewed (H156)")
 def _():
     img = image()
     for n in range(1, 7):
@@ -164,7 +164,7 @@ def _():
         pull(f"{r.name}/a/b:1").ok()
 
 
-@case("a token that expires at any moment of a push is renewed, and all bytes arrive")
+@case("a token that expires at any moment of a push is renewed, and all bytes arrive (H156, H170)")
 def _():
     img = image(b"a" * 300000, b"b")
     for n in range(1, 14):
@@ -195,7 +195,7 @@ def _():
         (place() / "asked").unlink()
 
 
-@case("a helper that is missing is an error, and nobody is asked in its place")
+@case("a helper that is missing is an error, and nobody is asked in its place (H184)")
 def _():
     r = registry(basic=("user", "s3cret"))
     login_for(r)

@@ -34,7 +34,7 @@ def _():
     equal(len(r.seen(part="manifests")), 1, "requests")
 
 
-@case("a blob on another host, another port or with a signature gets no credentials")
+@case("a blob on another host, another port or with a signature gets no credentials (H151)")
 def _():
     a, b, c = registry(basic=("user", "s3cret")), registry("127.0.0.2"), registry()
     img = image()
@@ -52,7 +52,7 @@ def _():
             f.unlink()
 
 
-@case("another host that asks for a token gets one for nobody")
+@case("another host that asks for a token gets one for nobody (H152)")
 def _():
     a, b = registry(basic=("user", "s3cret")), registry("127.0.0.2", bearer=Tokens())
     img = image()
@@ -65,7 +65,7 @@ def _():
     equal([x[2] for x in b.bearer.asked], [None] * len(b.bearer.asked), "authorizations at its token server")
 
 
-@case("another host cannot ask for the password of the first")
+@case("another host cannot ask for the password of the first (H152)")
 def _():
     a, b = registry(basic=("user", "s3cret")), registry("127.0.0.2", basic=("user", "s3cret"))
     a.add("a/b", "1", image())
@@ -90,7 +90,7 @@ def _():
         kept_nothing()
 
 
-@case("https never becomes http, neither by redirect nor by realm")
+@case("https never becomes http, neither by redirect nor by realm (H153)")
 def _():
     a, b = registry(tls=tls()), registry()
     trust(a)
@@ -113,7 +113,7 @@ def _():
     pull(f"{r.name}/a/b:1").fails("more than 10 redirects")
 
 
-@case("a certificate that nobody vouches for is an error, and http is not tried in its place")
+@case("a certificate that nobody vouches for is an error, and http is not tried in its place (H189)")
 def _():
     r = registry(tls=tls())
     r.add("a/b", "1", image())
@@ -124,7 +124,7 @@ def _():
     pull(f"{r.name}/a/b:1").ok()
 
 
-@case("a host named insecure needs no certificate, and its neighbour still does")
+@case("a host named insecure needs no certificate, and its neighbour still does (H188)")
 def _():
     a, b = registry(tls=tls()), registry(tls=tls())
     a.add("a/b", "1", image())
@@ -200,7 +200,7 @@ def _():
     pull(f"{r.name}/a/b:1").ok()
 
 
-@case("what fails for a moment is tried again, each kind of request")
+@case("what fails for a moment is tried again, each kind of request (H162)")
 def _():
     for status in (408, 425, 429, 499, 500, 502, 503, 504, 522, 524):
         r = registry()
@@ -212,7 +212,7 @@ def _():
         equal(len(r.seen(part="/manifests/")), 3, "requests for the manifest")
 
 
-@case("connections that break before an answer are tried again")
+@case("connections that break before an answer are tried again (H162)")
 def _():
     r = registry()
     img = image()
@@ -222,7 +222,7 @@ def _():
     pull(f"{r.name}/a/b:1").ok()
 
 
-@case("what keeps failing is given up, with the registry's words")
+@case("what keeps failing is given up, with the registry's words (H162)")
 def _():
     r = registry()
     r.add("a/b", "1", image())
@@ -231,7 +231,7 @@ def _():
     equal(len(r.seen(part="/manifests/")), 3, "attempts")
 
 
-@case("Retry-After is honoured, and too long a pause is not waited for")
+@case("Retry-After is honoured, and too long a pause is not waited for (H163, H183)")
 def _():
     for value, fine in (("0", True), ("1", True), ("-5", True), ("soon", True), ("Thu, 01 Jan 1970 00:00:00 GMT", True),
                         ("1000000000", False), ("99999999999999999999", False)):
@@ -249,7 +249,7 @@ def _():
             result.fails("429 Too Many Requests", "limit 100;w=21600", "retry after")
 
 
-@case("what another attempt cannot mend is asked once")
+@case("what another attempt cannot mend is asked once (H164)")
 def _():
     for status in (400, 403, 404, 405, 413):
         r = registry()
@@ -266,7 +266,7 @@ def truncated(n):
     return r, img, img.layers[0], first(n, digest(img.layers[0]))
 
 
-@case("a download goes on where it broke")
+@case("a download goes on where it broke (H194)")
 def _():
     r, img, layer, bad = truncated(1)
     r.hook = lambda q: bad(q) and q.cut(layer[:300000], length=len(layer))
@@ -276,7 +276,7 @@ def _():
     check(ranges[0] is None and ranges[1] and ranges[1] != "bytes=0-", f"ranges {ranges}")
 
 
-@case("a download begins anew where ranges are not known, or wrong")
+@case("a download begins anew where ranges are not known, or wrong (H195)")
 def _():
     for how in (lambda q, l: q.answer(200, l),
                 lambda q, l: q.answer(206, l[7:], {"Content-Range": f"bytes 7-{len(l) - 1}/{len(l)}"}),
@@ -291,7 +291,7 @@ def _():
         (place() / "store/blobs/sha256" / digest(layer)[7:]).unlink()
 
 
-@case("a download that stalls is broken off and goes on")
+@case("a download that stalls is broken off and goes on (H194)")
 def _():
     r, img, layer, bad = truncated(1)
     r.hook = lambda q: bad(q) and q.stall(layer[:300000], len(layer))
@@ -299,7 +299,7 @@ def _():
     equal(stored(), [digest(layer)])
 
 
-@case("a resumed download of other bytes is refused")
+@case("a resumed download of other bytes is refused (H195)")
 def _():
     r, img, layer, bad = truncated(1)
     r.hook = lambda q: (bad(q) and q.cut(b"x" + layer[1:300000], length=len(layer)))
@@ -307,7 +307,7 @@ def _():
     kept_nothing()
 
 
-@case("bytes that are not what they are called are refused, whatever the registry says of them")
+@case("bytes that are not what they are called are refused, whatever the registry says of them (H129)")
 def _():
     good, bad = image(b"good"), image(b"bad")
     r = registry()
@@ -321,7 +321,7 @@ def _():
         kept_nothing()
 
 
-@case("more or fewer bytes than described are refused")
+@case("more or fewer bytes than described are refused (H128)")
 def _():
     img = image(b"x" * 5000)
     for how in (lambda q, b: q.answer(200, b + b"y"), lambda q, b: q.answer(200, b[:-1]),
@@ -336,7 +336,7 @@ def _():
             kept_nothing()
 
 
-@case("servers of HTTP/1.0, with lower-case headers, without types are understood")
+@case("servers of HTTP/1.0, with lower-case headers, without types are understood (H197)")
 def _():
     img = image()
     r = registry()
@@ -364,7 +364,7 @@ def _():
             check(SANITIZED or result.rss < 64 << 10, f"{what}: {result.rss} KiB of memory")
 
 
-@case("a web page is no registry's answer")
+@case("a web page is no registry's answer (H197)")
 def _():
     page = b"<!DOCTYPE html><html>Sign in to the hotel's network</html>"
     r = registry()
@@ -378,7 +378,7 @@ def _():
     pull(f"{r.name}/a/b:1").fails("web page")
 
 
-@case("Content-Encoding does not change the bytes")
+@case("Content-Encoding does not change the bytes (H171)")
 def _():
     img = image(gzip.compress(b"layer"))
     r = registry()
@@ -388,7 +388,7 @@ def _():
     check("Accept-Encoding" not in r.log[-1].headers, "it asks for an encoding")
 
 
-@case("a registry's words are shown without control characters, and cut")
+@case("a registry's words are shown without control characters, and cut (H200)")
 def _():
     r = registry()
     r.hook = lambda q: "/manifests/" in q.url and q.error(404, "X\x1b[2J", "evil\x1b]0;title\x07\n\xff" + "y" * 50000)
@@ -397,7 +397,7 @@ def _():
     check(len(result.text) < 1500, "too long")
 
 
-@case("documents that contradict themselves are refused")
+@case("documents that contradict themselves are refused (H131 to H133)")
 def _():
     img = image()
     diff_ids = json.loads(img.config)["rootfs"]["diff_ids"]
@@ -461,7 +461,7 @@ def _():
         pull(f"{r.name}/a/b:odd").fails("neither an index nor a manifest" if entry is other else "unsupported media type")
 
 
-@case("an index must know its entries' sizes, and not be a staircase")
+@case("an index must know its entries' sizes, and not be a staircase (H134)")
 def _():
     r = registry()
     img = image()
@@ -482,7 +482,7 @@ def _():
     pull(f"{r.name}/a/b:deep").fails("nested more than")
 
 
-@case("an entry without a platform is judged by its config")
+@case("an entry without a platform is judged by its config (H135)")
 def _():
     r = registry()
     img = image(arch="arm64")
@@ -493,7 +493,7 @@ def _():
     pull(f"{r.name}/a/b:1", "linux/arm64").ok()
 
 
-@case("the digest of a tag is found where HEAD is refused")
+@case("the digest of a tag is found where HEAD is refused (H161)")
 def _():
     r = registry()
     img = image()
@@ -511,7 +511,7 @@ def _():
     client("resolve", f"{r.name}/a/b:1", "linux/amd64").fails(f"GET http://{r.name}: ", "connect")
 
 
-@case("a user's authorization for a URL stays with its host")
+@case("a user's authorization for a URL stays with its host (H151)")
 def _():
     a, b = registry(), registry()
     b.hook = lambda q: q.answer(200, b"body")
@@ -520,7 +520,7 @@ def _():
     equal([a.log[0].authorization, b.log[0].authorization], ["Bearer s3cret", None])
 
 
-@case("a proxy is used for other hosts, never for this machine, and its password is not shown")
+@case("a proxy is used for other hosts, never for this machine, and its password is not shown (H186)")
 def _():
     proxy, r = registry(), registry()
     r.hook = proxy.hook = lambda q: q.answer(200, b"ok")
@@ -530,3 +530,8 @@ def _():
     client("get", r.url + "/x", **use).ok()
     equal((len(proxy.log), len(r.log)), (1, 1), "requests")
     client("get", "http://other.invalid/x", http_proxy="http://user:s3cret@127.0.0.1:1", CLIENT_ATTEMPTS=1).fails()
+    for rule in (".invalid", "else.invalid,somewhere.invalid", "*"):
+        client("get", "http://somewhere.invalid/x", no_proxy=rule, CLIENT_ATTEMPTS=1, **use).fails("resolve")
+    equal(len(proxy.log), 1, "requests to the proxy")
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        client("get", "https://somewhere.invalid/x", CLIENT_ATTEMPTS=1, **{name: use["http_proxy"]}).fails("501")

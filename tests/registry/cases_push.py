@@ -9,7 +9,7 @@ def arrived(r, img, repository="a/b", tag="1"):
         equal(r.blobs.get(digest(b)), b, "blob")
 
 
-@case("blobs go first, each once, the manifest last; a second push sends nothing")
+@case("blobs go first, each once, the manifest last; a second push sends nothing (H169, H176)")
 def _():
     r = registry()
     img = image(b"a" * 100000, b"b" * 70000, b"a" * 100000, b"")
@@ -27,7 +27,7 @@ def _():
     equal(len(r.seen("PUT")), 1, "PUTs of the second push")
 
 
-@case("a Location may have any form, and its query comes back as it was")
+@case("a Location may have any form, and its query comes back as it was (H154)")
 def _():
     for form, want in (("http://{}/up?_state=a%2Fb%3d", "/up?_state=a%2Fb%3d&digest="), ("/up?a=1&b=%20", "/up?a=1&b=%20&digest="),
                        ("/up", "/up?digest="), ("up/x", "/v2/a/b/blobs/uploads/up/x?digest="),
@@ -50,7 +50,7 @@ def _():
     push(f"{r.name}/a/b:1", image()).fails("does not say where to send the blob")
 
 
-@case("an upload that is sent elsewhere takes no credentials along")
+@case("an upload that is sent elsewhere takes no credentials along (H151)")
 def _():
     a, b = registry(basic=("user", "s3cret")), registry("127.0.0.2")
     login_for(a, b)
@@ -67,7 +67,7 @@ def _():
     equal({q.authorization for q in b.log}, {None}, "authorizations")
 
 
-@case("an upload that is redirected is sent again in full, without credentials")
+@case("an upload that is redirected is sent again in full, without credentials (H170)")
 def _():
     a, b = registry(basic=("user", "s3cret")), registry("127.0.0.2")
     login_for(a, b)
@@ -95,7 +95,7 @@ def _():
             equal(len(r.seen(method, part)), 1, "requests")
 
 
-@case("an upload is not sent to an internal address, nor from https to http")
+@case("an upload is not sent to an internal address, nor from https to http (H153, H155)")
 def _():
     a = registry()
     a.hook = lambda q: q.method == "POST" and q.answer(202, headers={"Location": "http://169.254.169.254/up"})
@@ -107,7 +107,7 @@ def _():
     equal(b.log, [])
 
 
-@case("an upload that breaks begins anew with another POST")
+@case("an upload that breaks begins anew with another POST (H165, H166, H167)")
 def _():
     for at in (0, 1, 100000, 2999999):
         r = registry()
@@ -177,7 +177,7 @@ def _():
                 equal(len(times), 1, "attempts")
 
 
-@case("what is refused for good is not sent again")
+@case("what is refused for good is not sent again (H164)")
 def _():
     for status, code, why in ((413, "SIZE", "too large"), (400, "DIGEST_INVALID", "DIGEST_INVALID"), (403, "DENIED", "403")):
         r = registry()
@@ -186,7 +186,7 @@ def _():
         equal(len(r.seen("PUT")), 1, "PUTs")
 
 
-@case("a refusal that comes before all is sent is understood")
+@case("a refusal that comes before all is sent is understood (H168)")
 def _():
     r = registry()
     body = b'{"errors":[{"code":"DENIED","message":"quota"}]}'
@@ -195,7 +195,7 @@ def _():
     push(f"{r.name}/a/b:1", image(b"x" * (20 << 20))).fails()
 
 
-@case("a registry that takes no PUT with a body gets one PATCH")
+@case("a registry that takes no PUT with a body gets one PATCH (H167, H168)")
 def _():
     for refusal in ((405, "UNSUPPORTED"), (415, ""), (501, ""), (404, "")):
         for after in (201, 202, 204):
@@ -261,7 +261,7 @@ def _():
     check(not r.seen(part="mount="), "asked to mount")
 
 
-@case("a blob that the registry only thought it had is sent after all")
+@case("a blob that the registry only thought it had is sent after all (H173, H175)")
 def _():
     for lie in ("HEAD", "POST"):
         r = registry()
@@ -292,7 +292,7 @@ def _():
         equal((len(r.seen("PUT", "/uploads/")), {q.authorization for q in store.log}), (sent, {None}))
 
 
-@case("a HEAD that is refused is no answer: the upload decides")
+@case("a HEAD that is refused is no answer: the upload decides (H161, H175)")
 def _():
     for status in (401, 403, 405, 500):
         r = registry()
@@ -302,7 +302,7 @@ def _():
         arrived(r, img)
 
 
-@case("a tag that cannot be moved is fine when it is ours already")
+@case("a tag that cannot be moved is fine when it is ours already (H177, H178)")
 def _():
     r = registry()
     mine, other = image(), image(b"other")
@@ -358,7 +358,7 @@ def _():
     arrived(r, img)
 
 
-@case("a manifest that fails for a moment is put again")
+@case("a manifest that fails for a moment is put again (H162)")
 def _():
     r = registry()
     img = image()
@@ -403,7 +403,7 @@ def _():
     result.ok()
 
 
-@case("a push that fails in the middle leaves the tag as it was")
+@case("a push that fails in the middle leaves the tag as it was (H176)")
 def _():
     r = registry()
     old, new = image(b"old"), image(b"new")

@@ -10,6 +10,7 @@
 #include "registry/challenge.h"
 #include "registry/realm.h"
 
+/* H158 */
 static void challenges_are_read_however_they_are_written(void **state)
 {
 	static const struct {
@@ -96,6 +97,7 @@ static void credentials_stay_with_their_owner(void **state)
 	unsetenv("CAIRN_TOKEN_HOSTS");
 }
 
+/* H153, H314 */
 static void token_servers_are_checked_before_they_are_asked(void **state)
 {
 	static const struct {

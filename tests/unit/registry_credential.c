@@ -93,6 +93,7 @@ static void fails(const char *domain, const char *why)
 	assert_null(strstr(e.text, "s3cret"));
 }
 
+/* H181 */
 static void keys_are_matched_as_docker_does(void **state)
 {
 	static const struct {
@@ -128,6 +129,7 @@ static void keys_are_matched_as_docker_does(void **state)
 	}
 }
 
+/* H181 */
 static void the_most_specific_key_counts(void **state)
 {
 	put("config.json",
@@ -138,6 +140,7 @@ static void the_most_specific_key_counts(void **state)
 	found("r.io", "teamwork", "host:x");
 }
 
+/* H182 */
 static void entries_have_many_forms(void **state)
 {
 	static const struct {
@@ -186,6 +189,7 @@ static void no_file_is_no_credentials_and_a_broken_one_an_error(void **state)
 	found("r.io", "a", "none");
 }
 
+/* H160, H184 */
 static void helpers_answer_for_their_hosts(void **state)
 {
 	put("docker-credential-good", "#!/bin/sh\nread -r url\n[ \"$1\" = get ] || exit 9\n"

@@ -12,6 +12,7 @@
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
+/* H180 */
 static void names_become_canonical_as_docker_does(void **state)
 {
 	static const struct {
@@ -58,6 +59,7 @@ static void names_become_canonical_as_docker_does(void **state)
 	}
 }
 
+/* H185, H190 */
 static void what_the_grammar_does_not_know_is_refused_in_dockers_words(void **state)
 {
 	static const char bad[] = "invalid reference format";
@@ -90,6 +92,7 @@ static void what_the_grammar_does_not_know_is_refused_in_dockers_words(void **st
 	}
 }
 
+/* H190 */
 static void names_and_tags_have_their_greatest_length(void **state)
 {
 	char tag[2 + 129 + 1] = "n:", name[300];

@@ -91,6 +91,7 @@ static void locations_are_resolved_as_rfc_3986_says(void **state)
 	}
 }
 
+/* H155, H189 */
 static void addresses_are_known_for_what_they_reach(void **state)
 {
 	static const struct {

@@ -1,0 +1,87 @@
+"""What a whole build asks of registries: with the program itself."""
+import gzip, io, tarfile
+from suite import *
+
+
+def with_file(content, **config):
+    """An image of one layer that can be unpacked, with the file f."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        f = tarfile.TarInfo("f")
+        f.size = len(content)
+        t.addfile(f, io.BytesIO(content))
+    return Image([gzip.compress(out.getvalue())], config={
+        "architecture": "amd64", "os": "linux", "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [digest(out.getvalue())]}, **config})
+
+
+def cairn(*arguments):
+    env = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+    env.update(HOME=str(place()), DOCKER_CONFIG=str(place()), CAIRN_ROOT=str(place() / "store"))
+    p = subprocess.run([os.environ["CAIRN"], *map(str, arguments)], stdin=subprocess.DEVNULL,
+                       capture_output=True, env=env, timeout=60)
+    return Result(p.returncode, p.stderr.decode(errors="backslashreplace"), 0), p.stdout
+
+
+def context(dockerfile):
+    folder = place() / "context"
+    folder.mkdir(exist_ok=True)
+    (folder / "Dockerfile").write_text(dockerfile)
+    return folder
+
+
+def files(tar):
+    with tarfile.open(fileobj=io.BytesIO(tar)) as t:
+        return {m.name: t.extractfile(m).read() for m in t}
+
+
+@case("a tag that moves all the time is one image in a build, and asked for by HEAD first (H201, H183)")
+def _():
+    r = registry()
+    images = [with_file(b"0"), with_file(b"1")]
+    for n, img in enumerate(images):
+        r.add("a/b", f"x{n}", img)
+    count = iter(range(1 << 30))
+    def hook(q):
+        if q.path.endswith("/manifests/1"):
+            img = images[next(count) % 2]
+            return q.answer(200, img.manifest, {"Content-Type": MANIFEST, "Docker-Content-Digest": img.digest})
+    r.hook = hook
+    folder = context(f"FROM {r.name}/a/b:1 AS one\nFROM {r.name}/a/b:1\nCOPY --from=one /f /one\n"
+                     f"COPY --from={r.name}/a/b:1 /f /two\n")
+    for asked in (["GET"], ["HEAD", "GET"], ["HEAD", "GET"]):
+        r.log.clear()
+        result, out = cairn("build", "-o", "type=tar,dest=-", folder)
+        result.ok()
+        equal(len(set(files(out).values())), 1, "images in it")
+        equal([q.method for q in r.seen(part="/manifests/1")], asked, "requests for the tag")
+    r.hook = None
+    r.add("a/b", "1", images[0])
+    cairn("build", "-q", folder)[0].ok()
+    r.log.clear()
+    cairn("build", "-q", folder)[0].ok()
+    equal([q.method for q in r.log if q.path != "/v2/"], ["HEAD"], "requests of a build with nothing new")
+
+
+@case("an index that promises another platform than its image has is told (H136)")
+def _():
+    r = registry()
+    img = with_file(b"1")
+    r.add("a/b", "x", img)
+    r.add_document("a/b", "1", json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [describe(
+        img.manifest, MANIFEST, platform={"os": "linux", "architecture": "arm64"})]}).encode(), INDEX)
+    result, _ = cairn("build", "--platform=linux/arm64", context(f"FROM {r.name}/a/b:1\nCOPY Dockerfile /x\n"))
+    result.ok().says('was pulled with platform "linux/amd64", expected "linux/arm64"')
+
+
+@case("a build whose push fails keeps its image; the next push sends what is missing (H192)")
+def _():
+    r = registry()
+    r.hook = lambda q: q.method == "PUT" and "/manifests/" in q.url and q.error(403, "DENIED", "not now")
+    result, _ = cairn("build", "--push", "-t", f"{r.name}/a/b:1", context("FROM scratch\nCOPY Dockerfile /x\n"))
+    result.fails("failed to push", "403 Forbidden: DENIED: not now")
+    equal(len(r.seen("PUT", "/uploads/")), 2, "uploads")
+    r.hook = None
+    r.log.clear()
+    cairn("push", f"{r.name}/a/b:1")[0].ok()
+    equal([q.path for q in r.seen("PUT")], ["/v2/a/b/manifests/1"], "what was sent")
