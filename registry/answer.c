@@ -36,14 +36,18 @@ bool answer_has(const struct http_response *r, const char *code)
 	return found;
 }
 
+bool answer_shows_page(const struct http_response *r)
+{
+	const char *body = r->body + strspn(r->body, " \t\r\n");
+
+	return strncasecmp(body, "<!doctype", 9) == 0 || strncasecmp(body, "<html", 5) == 0;
+}
+
 bool answer_is_page(const struct http_response *r)
 {
-	const char *type = http_header(r, "Content-Type", 0), *body = r->body;
+	const char *type = http_header(r, "Content-Type", 0);
 
-	if (type && strncasecmp(type, "text/html", 9) == 0)
-		return true;
-	body += strspn(body, " \t\r\n");
-	return strncasecmp(body, "<!doctype", 9) == 0 || strncasecmp(body, "<html", 5) == 0;
+	return answer_shows_page(r) || (type && strncasecmp(type, "text/html", 9) == 0);
 }
 
 int answer_page(struct error *e)

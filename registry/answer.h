@@ -23,3 +23,6 @@ bool answer_has(const struct http_response *r, const char *code);
 /* A web page is no registry's answer, whatever its status: a portal, a proxy, a wrong host. */
 bool answer_is_page(const struct http_response *r);
 int answer_page(struct error *e); /* say so, and return -1 */
+
+/* The same where only the status counts: Quay says "OK" and "true" as text/html. */
+bool answer_shows_page(const struct http_response *r);

@@ -49,7 +49,7 @@ static int knock(struct http *h, const char *url, const char *value, struct chal
 	if (result >= 0 && a.status != 200) {
 		answer_error(&a, e);
 		result = a.status == 401 ? 0 : -1;
-	} else if (result > 0 && answer_is_page(&a)) {
+	} else if (result > 0 && answer_shows_page(&a)) {
 		result = answer_page(e);
 	}
 	http_release(&a);

@@ -114,7 +114,7 @@ static int check_receipt(const struct http_response *a, const void *bytes, size_
 	struct error ignored;
 	char text[DIGEST_TEXT];
 
-	if (answer_is_page(a))
+	if (answer_shows_page(a))
 		return answer_page(e);
 	digest_of(bytes, size, &sent);
 	if (said && digest_parse(said, &kept, &ignored) == 0 && !digest_equal(&sent, &kept))
@@ -166,7 +166,8 @@ bool registry_has_blob(struct registry *r, const struct digest *d)
 
 	if (!url || session_send(r, &q, &a, &ignored) < 0)
 		return false;
-	has = a.status == 200 && !answer_is_page(&a);
+	/* HEAD shows no page; but a page has no digest. */
+	has = a.status == 200 && (!answer_is_page(&a) || http_header(&a, "Docker-Content-Digest", 0));
 	http_release(&a);
 	return has;
 }

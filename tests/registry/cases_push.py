@@ -324,6 +324,29 @@ def _():
         equal(r.manifests, {})
 
 
+@case("a registry that calls all that it says text/html is one")
+def _():
+    r = registry(basic=("user", "s3cret"))
+    html = {"Content-Type": "text/html; charset=utf-8"}
+    def quay(q):
+        if r.challenge(q):
+            return q.answer(401, b"true", {**html, "WWW-Authenticate": 'Basic realm="x"'})
+        if q.path == "/v2/":
+            return q.answer(200, b"true", html)
+        if q.method == "HEAD" and q.path.rpartition("/")[2] in r.blobs:
+            return q.answer(200, headers={**html, "Docker-Content-Digest": q.path.rpartition("/")[2]})
+        if q.method == "PUT" and "/manifests/" in q.url:
+            r.add_document("a/b", q.path.rpartition("/")[2], q.read(), MANIFEST)
+            return q.answer(202, b"OK", html)
+    r.hook = quay
+    client("login", r.name, "user", "s3cret").ok()
+    img = image()
+    push(f"{r.name}/a/b:1", img).ok()
+    arrived(r, img)
+    push(f"{r.name}/a/b:2", img).ok()
+    equal(len(r.seen("PUT", "/uploads/")), 3, "uploads")
+
+
 @case("a registry that keeps another manifest than was sent is told; one that says odd things is not")
 def _():
     for said, good in ((digest(b"other"), False), ("sha512:x", True), ("", True), ("sha256:x", True)):
