@@ -197,9 +197,8 @@ int registry_put_blob(struct registry *r, const struct blob_source *s, bool *mou
 	bool mount = s->lender && reference_same_registry(s->lender, to) &&
 	             strcmp(s->lender->repository, to->repository) != 0;
 	struct http_response a = { 0 };
-	bool patch = false, again = true;
+	bool patch = false, again = true, done = false;
 	char text[DIGEST_TEXT];
-	int failed = 0;
 
 	if (mounted)
 		*mounted = false;
@@ -208,15 +207,18 @@ int registry_put_blob(struct registry *r, const struct blob_source *s, bool *mou
 	for (unsigned attempt = 1; again; attempt++) {
 		enum outcome result = upload(r, s, &mount, patch, mounted, progress, context, &a, e);
 
-		failed = result == UPLOAD_DONE ? 0 : -1;
+		done = result == UPLOAD_DONE;
 		again = result == UPLOAD_UNSUPPORTED && !patch;
 		if (again)
 			patch = true;
-		else if (result == UPLOAD_AGAIN)
-			again = http_pause(http, attempt, &a, e) == 0;
+		if (result != UPLOAD_AGAIN || http_pause(http, attempt, &a, e) < 0)
+			continue;
+		/* The answer may be lost and the blob there: a proxy has less patience than a disk. */
+		done = registry_has_blob(r, &s->digest);
+		again = !done;
 	}
 	http_release(&a);
-	return failed ? session_about(r, digest_format(&s->digest, text), e) : 0;
+	return done ? 0 : session_about(r, digest_format(&s->digest, text), e);
 }
 
 /* --- before it is a blob --- */

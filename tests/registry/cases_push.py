@@ -138,6 +138,24 @@ def _():
         arrived(r, img)
 
 
+@case("an upload of which only the answer is lost is not sent again (H165)")
+def _():
+    for how in (lambda q: q.error(504, "GATEWAY_TIMEOUT"), lambda q: q.reset()):
+        r = registry()
+        img = image(b"x" * 3000000)
+        def hook(q):
+            if q.method == "POST":  # see above
+                return q.answer(202, headers={"Location": f"/v2/a/b/blobs/uploads/u{id(q)}", "Connection": "close"})
+            if q.method == "PUT" and "/uploads/" in q.url:
+                data = q.read()
+                r.blobs[digest(data)] = data
+                return how(q)
+        r.hook = hook
+        push(f"{r.name}/a/b:1", img).ok()
+        arrived(r, img)
+        equal(len(r.seen("PUT", "/uploads/")), 2, "uploads")
+
+
 @case("an upload that nobody reads is broken off and sent again (H194)")
 def _():
     r = registry()
