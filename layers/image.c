@@ -394,9 +394,9 @@ int image_put(struct store *s, struct image *image, struct error *e)
 	if (!config)
 		return error_memory(e);
 	if (size > CONFIG_SIZE_MAX)
-		return error_set(e, ERROR_INPUT,
-		                 "the config of the image has %zu bytes, and more than %d are read by nobody: "
-		                 "its labels, environment or history are too long", size, CONFIG_SIZE_MAX);
+		return error_set(e, ERROR_INPUT, "the config of the image has %zu bytes, and more than %d "
+		                 "are read by nobody: its labels, environment or history are too long",
+		                 size, CONFIG_SIZE_MAX);
 	if (blob_put(s, config, size, &image->id, e) < 0)
 		return -1;
 	manifest = image_manifest(image, size, false, NULL, &size, e);

@@ -35,8 +35,9 @@ static int try(struct http *h, const char *scheme, const char *host, struct chal
 	return result;
 }
 
-/* E becomes the failure that says more: a certificate, rather than a broken pipe. Where both are of
- * the network nobody knows which, and both are told. FIRST is NULL if that scheme only was wrong. */
+/* E becomes the failure that says more: a certificate, rather than a broken pipe. Where both are
+ * of the network nobody knows which, and both are told. FIRST is NULL if only its scheme was
+ * wrong. */
 static void choose_failure(const struct error *first, const struct error *second, struct error *e)
 {
 	struct error both;

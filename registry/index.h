@@ -23,7 +23,7 @@ struct index_entry {
 };
 
 /* The entry of INDEX that serves WANT best, the first of equals; one without a platform if no other
- * does, and one of a media type that is not known if that is all. Attestations and unknown platforms
- * do not count. ERROR_NOT_FOUND lists what there is. */
+ * does, and one of a media type that is not known if that is all. Attestations and unknown
+ * platforms do not count. ERROR_NOT_FOUND lists what there is. */
 int index_choose(const json_t *index, const struct platform *want, struct index_entry *entry,
                  struct error *e);

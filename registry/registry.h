@@ -51,8 +51,8 @@ void manifest_release(struct manifest *m);
 int registry_manifest_digest(struct registry *r, const char *which, struct digest *d,
                              struct error *e);
 
-/* ERROR_NOT_FOUND also when the registry misses a blob that the manifest names; ERROR_CORRUPT when it
- * says that it keeps other bytes. */
+/* ERROR_NOT_FOUND also when the registry misses a blob that the manifest names; ERROR_CORRUPT when
+ * it says that it keeps other bytes. */
 int registry_put_manifest(struct registry *r, const char *which, const char *media_type,
                           const void *bytes, size_t size, struct error *e);
 

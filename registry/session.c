@@ -199,14 +199,14 @@ static int send_as_nobody(struct registry *r, const struct http_request *q,
 	return http_send(auth_http(r->auth), &again, a, e);
 }
 
-/* ECR says 403, not 401, to a password that has expired; by then its helper has a new one (H179). */
+/* ECR says 403, not 401, to a password that has expired; its helper has a new one then (H179). */
 static bool is_stale(const struct http_response *a, const struct http_request *q)
 {
 	return a->status == 403 && q->authorization && strncmp(q->authorization, "Basic ", 6) == 0 &&
 	       same_origin(a->url, q->url);
 }
 
-/* Q once more if there is another authorization for it than the one that was refused; else A stays. */
+/* Q once more if there is another authorization than the one that was refused; else A stays. */
 static int send_anew(struct registry *r, struct http_request *q, struct http_response *a,
                      struct error *e)
 {

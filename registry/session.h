@@ -16,13 +16,14 @@ struct auth *session_auth(const struct registry *r);
 char *session_url(struct registry *r, struct error *e, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* http_send with authorization. A 401 is answered once with a fresh one; one that comes from
- * another host, after a redirect, with a token for nobody (H152). What is still 401 is R's. */
+/* http_send with authorization. A 401, and a 403 to a password, is answered once with a fresh one
+ * if there is one; a 401 that comes from another host, after a redirect, with a token for nobody
+ * (H152). What is refused even so is R's. */
 int session_send(struct registry *r, const struct http_request *q, struct http_response *a,
                  struct error *e);
 
-/* Tokens asked for from now on also allow to read REPOSITORY, unless the token server gives none for
- * that. */
+/* Tokens asked for from now on also allow to read REPOSITORY, unless the token server gives none
+ * for that. */
 int session_borrow(struct registry *r, const char *repository, struct error *e);
 
 /* Put "domain/repository:tag" or "domain/repository@digest" in front of E. Returns -1. */

@@ -10,8 +10,8 @@
 #include "layers/scope.h"
 #include "registry/registry.h"
 
-/* Registries refuse a manifest that is larger (with 413, or as invalid); podman, skopeo and CRI-O do
- * not read a config that is. */
+/* Registries refuse a manifest that is larger (with 413, or as invalid); podman, skopeo and CRI-O
+ * do not read a config that is. */
 #define DOCUMENT_SIZE_USUAL REGISTRY_MANIFEST_MAX
 
 /* A blob of the store, as somebody who sends it opens it. */
