@@ -201,3 +201,34 @@ def what_a_place_does_not_allow():
         found = entries_of(accepted(*EXPORT, "-", store=store,
                                     stdin=f"FROM oci-layout://{layout(low, TOOLS)}\n{SHELL}RUN test -c /n\n".encode()).out)
         equal({k: found[k] for k in wanted}, wanted, "a base in memory")
+
+
+# Runs the rest of its arguments where there are the first 65536 users and groups only.
+FEW_IDS = """
+import ctypes, os, sys
+ready, other = os.pipe(), os.getpid()
+if os.fork() == 0:
+    os.read(ready[0], 1)
+    for map in ("uid_map", "gid_map"):
+        with open(f"/proc/{other}/{map}", "w") as f:
+            f.write("0 0 65536")
+    os._exit(0)
+if ctypes.CDLL(None, use_errno=True).unshare(0x10000000 | 0x20000) < 0:  # CLONE_NEWUSER, CLONE_NEWNS
+    sys.exit(os.strerror(ctypes.get_errno()))
+os.write(ready[1], b"x")
+if os.wait()[1] == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+@case("H111")
+def owners_that_a_user_namespace_does_not_have():
+    through = (sys.executable, "-c", FEW_IDS)
+    low = tar(entry("big", b"1", uid=70000, gid=70001), symlink("l", "big"))
+    base = f"FROM oci-layout://{layout(low, TOOLS)} AS low\n{SHELL}"
+    refused("unpack big: owner 70000:70001 is not among the ids", "build", "-q", "-", through=through,
+            stdin=(base + "RUN test -e /big\n").encode())
+    # What nobody unpacks needs no owner here.
+    found = entries_of(accepted(*EXPORT, "-", through=through,
+                                stdin=(base + "FROM scratch\nCOPY --from=low big /\n").encode()).out)
+    equal(found, {"big": F("1", uid=70000, gid=70001)}, "copied")
