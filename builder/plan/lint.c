@@ -239,7 +239,8 @@ void lint_default_image(struct planner *p, const struct instruction *in, const c
 	struct reference ignored;
 	struct error e;
 
-	if (reference_parse(image, &ignored, &e) < 0)
+	/* A layout is a place and no reference. */
+	if (strncmp(image, "oci-layout://", 13) != 0 && reference_parse(image, &ignored, &e) < 0)
 		report(p, INVALID_DEFAULT_ARG_IN_FROM, in,
 		       "Default value for ARG %s results in empty or invalid base image name",
 		       in->from.image);
