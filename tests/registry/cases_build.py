@@ -3,16 +3,16 @@ import gzip, io, tarfile
 from suite import *
 
 
-def with_file(content, **config):
-    """An image of one layer that can be unpacked, with the file f."""
+def with_file(content, levels=(9,)):
+    """An image that can be unpacked, with the file f: in as many equal layers as there are LEVELS of gzip."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as t:
         f = tarfile.TarInfo("f")
         f.size = len(content)
         t.addfile(f, io.BytesIO(content))
-    return Image([gzip.compress(out.getvalue())], config={
+    return Image([gzip.compress(out.getvalue(), l, mtime=0) for l in levels], config={
         "architecture": "amd64", "os": "linux", "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [digest(out.getvalue())]}, **config})
+        "rootfs": {"type": "layers", "diff_ids": [digest(out.getvalue())] * len(levels)}})
 
 
 def cairn(*arguments):
@@ -85,3 +85,17 @@ def _():
     r.log.clear()
     cairn("push", f"{r.name}/a/b:1")[0].ok()
     equal([q.path for q in r.seen("PUT")], ["/v2/a/b/manifests/1"], "what was sent")
+
+
+@case("one tar in two packings is two blobs, and both are pushed (H141)")
+def _():
+    a, b = registry(), registry()
+    img = with_file(b"1" * 5000, levels=(9, 1, 9))
+    equal(len({digest(l) for l in img.layers}), 2, "packings")
+    a.add("a/b", "1", img)
+    cairn("build", "-q", "--push", "-t", f"{b.name}/c/d:1",
+          context(f"FROM {a.name}/a/b:1\nCOPY Dockerfile /x\n"))[0].ok()
+    manifest = json.loads(b.manifests["c/d", "1"][1])
+    equal([l["digest"] for l in manifest["layers"]][:3], [digest(l) for l in img.layers], "layers")
+    for l in manifest["layers"] + [manifest["config"]]:
+        equal(digest(b.blobs[l["digest"]]), l["digest"], "a blob")
