@@ -2,7 +2,8 @@
  *
  * POST and one PUT with a length; registries that refuse a PUT with a body get one PATCH and an
  * empty PUT, and so do all of them when bytes leave before their digest is known. Never several
- * chunks: some keep the first only (H167). What fails in the middle begins anew with another POST.
+ * chunks: some keep the first only (H167). What fails in the middle begins anew with another POST,
+ * unless the blob is there all the same.
  */
 #include <stdlib.h>
 #include <string.h>
