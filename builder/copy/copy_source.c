@@ -331,11 +331,12 @@ static int take_match(struct selection *c, const char *path, const struct place 
 	return target ? copy_add_place(c, p, target, e) : -1;
 }
 
-static int take_literal(struct selection *c, const char *path, struct error *e)
+static int take_literal(struct selection *c, void *context, const char *path, struct error *e)
 {
 	struct place p;
 	int there = origin_find(c, path, true, &p, e);
 
+	(void)context;
 	if (there < 0)
 		return error_context(e, "/%s", path);
 	return there ? take_match(c, path, &p, e) : copy_missing(c, path, e);
@@ -371,9 +372,15 @@ static int match_name(void *context, const struct place *p, const char *path, st
 	return part->name[part->count++] ? 0 : error_memory(e);
 }
 
+/* What becomes of a path that a pattern matches. */
+struct taker {
+	int (*take)(struct selection *c, void *context, const char *path, struct error *e);
+	void *context;
+};
+
 /* All that PATTERN matches below DIR, whose path is DONE. */
-static int take_wild(struct selection *c, const struct place *dir, const char *done,
-                     const char *pattern, struct error *e)
+static int take_wild(struct selection *c, const struct taker *taker, const struct place *dir,
+                     const char *done, const char *pattern, struct error *e)
 {
 	size_t size = strcspn(pattern, "/");
 	struct part part = { c, pattern, size, pattern[size] == '/', NULL, 0, 0 };
@@ -386,9 +393,9 @@ static int take_wild(struct selection *c, const struct place *dir, const char *d
 		if (!path)
 			result = error_memory(e);
 		else if (!part.folders_only)
-			result = take_literal(c, path, e);
+			result = taker->take(c, taker->context, path, e);
 		else if ((result = origin_find(c, path, false, &p, e)) > 0)
-			result = take_wild(c, &p, path, pattern + size + 1, e);
+			result = take_wild(c, taker, &p, path, pattern + size + 1, e);
 	}
 	free(part.name);
 	return result;
@@ -434,7 +441,8 @@ static size_t literal_size(const char *pattern)
 }
 
 /* The part of PATTERN before its first wildcard is a folder, which must be there. */
-static int take_pattern(struct selection *c, const char *pattern, struct error *e)
+static int take_pattern(struct selection *c, const struct taker *taker, const char *pattern,
+                        struct error *e)
 {
 	size_t size = literal_size(pattern);
 	auto_free char *folder = strndup(pattern, size ? size - 1 : 0);
@@ -451,7 +459,7 @@ static int take_pattern(struct selection *c, const char *pattern, struct error *
 		return copy_missing(c, folder, e);
 	if (dir.entry.type != ENTRY_DIR)
 		return 0;
-	return take_wild(c, &dir, folder, pattern + size, e);
+	return take_wild(c, taker, &dir, folder, pattern + size, e);
 }
 
 /* --- --parents -------------------------------------------------------------------------------- */
@@ -498,42 +506,68 @@ static int take_with_parents(struct selection *c, struct tree *t, const char *ba
 	return walk_tree(t, &p, path, e);
 }
 
-/* "a/b/./c/d": the folders from the pivot on are recreated. */
+/* What is below a base. */
+struct below_base {
+	const char *pattern;           /* the path or pattern of what is taken there */
+	const struct ignore *includes; /* it as rules; NULL: it is a path, which must be there */
+};
+
+/* A folder BASE: what is recreated begins below it. */
+static int take_below_base(struct selection *c, void *context, const char *base, struct error *e)
+{
+	const struct below_base *below = context;
+	size_t size = below->includes ? literal_size(below->pattern) : strlen(below->pattern) + 1;
+	struct tree t = { .copy = c, .target = c->destination, .prefix = "", .anchor = -1,
+		          .includes = below->includes };
+	auto_free char *folder = strndup(below->pattern, size ? size - 1 : 0);
+	int result;
+
+	if (!folder)
+		return error_memory(e);
+	if (copy_next_match(c, c->world->context, c->world->from, e) < 0)
+		return -1;
+	result = take_with_parents(c, &t, base, unescape(folder), e);
+	if (result == 0 && t.taken)
+		result = copy_folder_target(c, e) ? 0 : -1;
+	tree_release(&t);
+	return result;
+}
+
+/* One of the folders that a pattern before the pivot matches. */
+static int take_below_match(struct selection *c, void *context, const char *base, struct error *e)
+{
+	struct place p;
+	int there = origin_find(c, base, true, &p, e);
+
+	if (there <= 0 || p.entry.type != ENTRY_DIR)
+		return there < 0 ? -1 : 0;
+	return take_below_base(c, context, base, e);
+}
+
+/* "a/b/./c/d": the folders from the pivot on are recreated. Only a source that has no wildcard,
+ * before it or behind it, must be there. */
 static int take_parents(struct selection *c, const char *text, struct error *e)
 {
 	const char *pivot = strstr(text, "/./");
 	auto_free char *before = strndup(text, pivot ? (size_t)(pivot - text) : 0);
 	auto_free char *base = before ? path_clean(before) : NULL;
 	auto_free char *rest = path_clean(pivot ? pivot + 3 : text);
-	const char *pattern = rest ? rest + 1 : NULL;
-	struct tree t = { .copy = c, .target = c->destination, .prefix = "", .anchor = -1 };
+	struct below_base below = { .pattern = rest ? rest + 1 : NULL };
+	struct taker taker = { take_below_match, &below };
 	struct ignore *includes = NULL;
 	struct syntax_error wrong;
 	int result;
 
 	if (!base || !rest)
 		return error_memory(e);
-	unescape(base);
-	if (copy_next_match(c, c->world->context, c->world->from, e) < 0)
-		return -1;
-	if (has_wildcard(pattern)) {
-		size_t size = literal_size(pattern);
-		auto_free char *folder = strndup(pattern, size ? size - 1 : 0);
-
-		includes = ignore_from_patterns(&pattern, 1, &wrong);
-		if (!folder || !includes) {
-			ignore_free(includes);
-			return folder ? error_set(e, ERROR_INPUT, "%s: %s", pattern, wrong.text)
-			              : error_memory(e);
-		}
-		t.includes = includes;
-		result = take_with_parents(c, &t, base + 1, unescape(folder), e);
-	} else {
-		result = take_with_parents(c, &t, base + 1, unescape(rest) + 1, e);
+	if (has_wildcard(base) || has_wildcard(rest)) {
+		includes = ignore_from_patterns(&below.pattern, 1, &wrong);
+		if (!includes)
+			return error_set(e, ERROR_INPUT, "%s: %s", below.pattern, wrong.text);
+		below.includes = includes;
 	}
-	if (result == 0 && t.taken)
-		result = copy_folder_target(c, e) ? 0 : -1;
-	tree_release(&t);
+	result = has_wildcard(base) ? take_pattern(c, &taker, base + 1, e)
+	                            : take_below_base(c, &below, unescape(base) + 1, e);
 	ignore_free(includes);
 	return result;
 }
@@ -555,6 +589,6 @@ int copy_take_path(struct selection *c, const struct copy_source *source, struct
 	if (c->step->parents)
 		return take_parents(c, source->text, e);
 	if (has_wildcard(clean))
-		return take_pattern(c, clean + 1, e);
-	return take_literal(c, unescape(clean) + 1, e);
+		return take_pattern(c, &(struct taker){ take_literal, NULL }, clean + 1, e);
+	return take_literal(c, NULL, unescape(clean) + 1, e);
 }

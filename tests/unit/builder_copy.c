@@ -136,6 +136,28 @@ static void parents_are_recreated_from_the_pivot_on(void **state)
 	       "f 0644 0:0 three/x/z/b.md b\n");
 	copies(f, "x/*.none /four/", parents, "");
 	refuses(f, "x/gone /five/", parents, "\"/x/gone\": not found");
+	refuses(f, "x/./gone /five/", parents, "\"/x/gone\": not found");
+}
+
+static void there_may_be_wildcards_before_the_pivot(void **state)
+{
+	struct fixture *f = *state;
+	struct copy_step parents = { .parents = true };
+
+	put(f, "a/b1/c/f", "1", 0644);
+	put(f, "a/b2/c/d/g", "2", 0644);
+	put(f, "a/b2/c/f", "two", 0644);
+	put(f, "a/b3", "a file", 0644);
+	put(f, "a/other/c/f", "o", 0644);
+	assert_int_equal(fchmodat(f->dir, "a/b2/c", 0710, 0), 0);
+	copies(f, "a/b*/./c/*f /one/", parents,
+	       "d 0755 0:0 one\nd 0710 0:0 one/c\nf 0644 0:0 one/c/f two\n");
+	copies(f, "*/b?/./**/g /two/", parents,
+	       "d 0755 0:0 two\nd 0710 0:0 two/c\nd 0755 0:0 two/c/d\nf 0644 0:0 two/c/d/g 2\n");
+	copies(f, "a/b*/./c/d /three/", parents,
+	       "d 0755 0:0 three\nd 0710 0:0 three/c\nd 0755 0:0 three/c/d\n"
+	       "f 0644 0:0 three/c/d/g 2\n");
+	copies(f, "x*/./c /four/", parents, "");
 }
 
 static void hard_links_stay_within_one_source(void **state)
@@ -393,6 +415,7 @@ int main(void)
 		A(ignored_folders_show_what_is_taken_back),
 		A(excludes_count_from_the_copied_folder),
 		A(parents_are_recreated_from_the_pivot_on),
+		A(there_may_be_wildcards_before_the_pivot),
 		A(hard_links_stay_within_one_source),
 		A(later_sources_win),
 		A(files_and_folders_do_not_replace_each_other),
