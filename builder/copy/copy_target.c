@@ -193,8 +193,9 @@ static int add_parent(struct selection *c, const char *path, struct error *e)
 
 	if (!item)
 		return -1;
-	/* A mode in letters has nothing to change here: there is no file that it starts from. */
-	item->mode = (uint16_t)(c->chmod.octal ? c->chmod.bits : 0755);
+	/* A mode in letters has nothing to change here: there is no file that it starts from. The bits
+	 * above the permissions are for what is copied. */
+	item->mode = (uint16_t)(c->chmod.octal ? c->chmod.bits & 0777 : 0755);
 	return 0;
 }
 

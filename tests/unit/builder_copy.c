@@ -239,8 +239,13 @@ static void octal_modes_reach_parents_and_letters_do_not(void **state)
 	struct fixture *f = *state;
 
 	put(f, "f", "f", 0664);
+	put(f, "t/in/f", "f", 0600);
 	copies(f, "f /p/f", (struct copy_step){ .chmod = "640" },
 	       "d 0640 0:0 p\nf 0640 0:0 p/f f\n");
+	copies(f, "f /s/f", (struct copy_step){ .chmod = "4711" },
+	       "d 0711 0:0 s\nf 4711 0:0 s/f f\n");
+	copies(f, "t /t", (struct copy_step){ .chmod = "2755" },
+	       "d 0755 0:0 t\nd 2755 0:0 t/in\nf 2755 0:0 t/in/f f\n");
 	copies(f, "f /q/f", (struct copy_step){ .chmod = "go-rwx" },
 	       "d 0755 0:0 q\nf 0600 0:0 q/f f\n");
 	refuses(f, "f /x", (struct copy_step){ .chmod = "64a" }, "invalid chmod parameter: '64a'");
