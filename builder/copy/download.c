@@ -302,6 +302,8 @@ char *download_name(const char *url, struct error *e)
 	}
 	if (!decode(decoded))
 		return refuse_name(e);
+	for (size_t end = strlen(decoded); end > 0 && decoded[end - 1] == '/';)
+		decoded[--end] = '\0';
 	slash = strrchr(decoded, '/');
 	last = slash ? slash + 1 : decoded;
 	if (strcmp(last, ".") == 0 || strcmp(last, "..") == 0 || strlen(last) > 255)

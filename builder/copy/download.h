@@ -26,6 +26,6 @@ int download(struct store *s, const char *url, const char *authorization,
              const struct digest *want, void (*moved)(void *context, int64_t done, int64_t total),
              void *context, struct download *d, struct error *e);
 
-/* The file name that the path of URL ends in, decoded; "__unnamed__" when it ends in a slash. The
- * caller frees it. ERROR_INPUT when it is no name: "..", control characters. */
+/* The file name that the path of URL ends in, decoded, whatever slashes follow it; "__unnamed__"
+ * when there is none. The caller frees it. ERROR_INPUT when it is no name: "..", control characters. */
 char *download_name(const char *url, struct error *e);
