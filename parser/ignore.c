@@ -337,8 +337,9 @@ struct ignore *ignore_from_patterns(const char *const *patterns, size_t count,
 	for (size_t i = 0; rules && i < count; i++) {
 		struct slice all = { patterns[i], patterns[i] + strlen(patterns[i]) };
 		struct slice pattern = text_trim(all);
+		bool rooted = patterns[i][strspn(patterns[i], "! \t")] == '/';
 
-		if (pattern.at < pattern.end && add(rules, pattern, 0, e) < 0) {
+		if (pattern.at < pattern.end && !rooted && add(rules, pattern, 0, e) < 0) {
 			ignore_free(rules);
 			return NULL;
 		}

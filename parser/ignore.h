@@ -31,7 +31,9 @@ struct ignore_rule {
  */
 struct ignore *ignore_parse(const char *text, size_t size, struct syntax_error *e);
 
-/* Make rules of PATTERNS, as of COPY --exclude. Returns NULL and E when one is malformed. */
+/* Make rules of PATTERNS, as of COPY --exclude: one that begins with a slash matches nothing, for
+ * what it is held against does not. Returns NULL and E when one is malformed.
+ */
 struct ignore *ignore_from_patterns(const char *const *patterns, size_t count,
                                     struct syntax_error *e);
 

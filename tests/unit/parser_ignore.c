@@ -221,6 +221,10 @@ static void patterns_of_a_flag_are_rules_too(void **state)
 	assert_false(ignore_excludes(rules, "keep.txt"));
 	assert_int_equal(ignore_match(rules, "a.txt")->line, 0);
 	ignore_free(rules);
+	rules = ignore_from_patterns((const char *const[]){ "/a", "b", "! /b" }, 3, &e);
+	assert_false(ignore_excludes(rules, "a"));
+	assert_true(ignore_excludes(rules, "b"));
+	ignore_free(rules);
 	assert_null(ignore_from_patterns((const char *const[]){ "[" }, 1, &e));
 }
 
