@@ -18,7 +18,7 @@ static bool class_character(const char **p, const char *end, uint32_t *c)
 }
 
 /* Read the class at *P, move *P behind it, and tell in *HIT whether C is in it. Returns false when
- * the class is malformed.
+ * the class is malformed; so is a range that ends before it begins: it was meant to hold something.
  */
 static bool class_read(const char **p, const char *end, uint32_t c, bool *hit)
 {
@@ -32,7 +32,7 @@ static bool class_read(const char **p, const char *end, uint32_t c, bool *hit)
 		high = low;
 		if (**p == '-') {
 			++*p;
-			if (!class_character(p, end, &high))
+			if (!class_character(p, end, &high) || high < low)
 				return false;
 		}
 		in |= low <= c && c <= high;

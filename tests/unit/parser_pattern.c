@@ -66,7 +66,7 @@ static void malformed_patterns_are_refused(void **state)
 {
 	static const char *const patterns[] = {
 		"[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[",       "[^", "[^bc",
-		"a[",   "a\\", "[\\",  "[a",   "a/b[",    "[a-b-d]", "*[",
+		"a[",   "a\\", "[\\",  "[a",   "a/b[",    "[a-b-d]", "*[", "[b-a]",
 	};
 	struct syntax_error e;
 
