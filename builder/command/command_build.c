@@ -99,7 +99,8 @@ static int read_dockerfile(struct session *s, struct error *e)
 		result = dockerfile_source_take(&s->source, &s->place.dockerfile,
 		                                s->place.dockerfile_size, e);
 	else
-		result = dockerfile_source_read(s->place.folder, f->file, s->store, &s->source, e);
+		result = dockerfile_source_read(s->place.folder, s->place.temporary, f->file, s->store,
+		                                &s->source, e);
 	if (result == 0) {
 		s->file = dockerfile_parse(s->source.text, s->source.size);
 		if (!s->file)

@@ -130,7 +130,7 @@ static int read_rules(const struct options *o, struct ignore **rules, struct err
 	/* One that is not beside any file has no rules of its own. */
 	if (file && (is_web_address(file) || strcmp(file, "-") == 0))
 		return dockerignore_read(o->arguments[0], rules, e);
-	result = dockerfile_source_read(o->arguments[0], file, NULL, &source, e);
+	result = dockerfile_source_read(o->arguments[0], false, file, NULL, &source, e);
 	*rules = source.ignore;
 	source.ignore = NULL;
 	dockerfile_source_release(&source);

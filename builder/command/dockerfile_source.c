@@ -185,8 +185,16 @@ static int read_ignores(struct dockerfile_source *source, const char *folder,
 	return found ? 0 : dockerignore_read(folder, &source->ignore, e);
 }
 
-static int read_file(struct dockerfile_source *source, const char *folder, const char *file,
-                     struct error *e)
+/* FILE is a path in FOLDER, wherever this process is. */
+static int place_within(const char *folder, const char *file, struct place *place, struct error *e)
+{
+	auto_free char *clean = path_clean(file);
+
+	return clean ? open_root(place, folder, clean + 1, e) : error_memory(e);
+}
+
+static int read_file(struct dockerfile_source *source, const char *folder, bool fetched,
+                     const char *file, struct error *e)
 {
 	struct place place = { .root = -1 };
 	const char *name;
@@ -195,8 +203,12 @@ static int read_file(struct dockerfile_source *source, const char *folder, const
 	if (!file && !folder)
 		return error_set(e, ERROR_NOT_FOUND, "failed to read dockerfile: open Dockerfile: no "
 		                 "such file or directory");
-	result = file ? find_place(folder, file, &place, e)
-	              : open_root(&place, folder, "Dockerfile", e);
+	if (!file)
+		result = open_root(&place, folder, "Dockerfile", e);
+	else if (fetched && *file != '/')
+		result = place_within(folder, file, &place, e);
+	else
+		result = find_place(folder, file, &place, e);
 	if (result == 0) {
 		name = strrchr(place.path, '/');
 		source->name = strdup(name ? name + 1 : place.path);
@@ -210,7 +222,7 @@ static int read_file(struct dockerfile_source *source, const char *folder, const
 	}
 	if (result < 0)
 		error_context(e, "failed to read dockerfile");
-	else
+	else if (!fetched)
 		result = read_ignores(source, folder, &place, e);
 	place_release(&place);
 	return result;
@@ -253,7 +265,7 @@ static int identify(struct dockerfile_source *source, const char *folder, const 
 	return 0;
 }
 
-int dockerfile_source_read(const char *folder, const char *file, struct store *s,
+int dockerfile_source_read(const char *folder, bool fetched, const char *file, struct store *s,
                            struct dockerfile_source *source, struct error *e)
 {
 	int result;
@@ -266,10 +278,10 @@ int dockerfile_source_read(const char *folder, const char *file, struct store *s
 	else if (file && strcmp(file, "-") == 0)
 		result = read_stdin(source, e);
 	else
-		return read_file(source, folder, file, e);
-	if (result == 0)
-		return read_ignores(source, folder, NULL, e);
-	return error_context(e, "failed to read dockerfile");
+		return read_file(source, folder, fetched, file, e);
+	if (result < 0)
+		return error_context(e, "failed to read dockerfile");
+	return fetched ? 0 : read_ignores(source, folder, NULL, e);
 }
 
 int dockerfile_source_take(struct dockerfile_source *source, char **text, size_t size,
