@@ -252,6 +252,7 @@ int stack_follow_hardlink(struct stack *st, struct found *found, struct error *e
 	const char *path = found->entry.path;
 
 	found->named = found->layer;
+	found->linked = found->entry.type == ENTRY_HARDLINK;
 	for (int hops = 0; found->entry.type == ENTRY_HARDLINK; hops++) {
 		const char *link = found->entry.link;
 		int shown = hops < HARDLINKS_MAX ? find_shown(st, link, &found->layer, &found->entry) : 0;

@@ -44,10 +44,12 @@ size_t stack_floor(const struct stack *st);
 /* What a look-up found. A hard link is answered with the entry whose content it shares (type
  * ENTRY_FILE), under its own path. Directories that no layer names but some entry needs are
  * answered as 0755 0:0, mtime 0. LAYER is the index of the layer that has the content,
- * NAMED of the one that has the path: a hard link may lead to a layer below its own. */
+ * NAMED of the one that has the path: a hard link may lead to a layer below its own. LINKED says that
+ * it is one. */
 struct found {
 	struct entry entry; /* lent by the stack; never a whiteout; OPAQUE shows as DIR */
 	size_t layer, named;
+	bool linked;
 };
 
 /* 1 found, 0 not there, -1 and E. Links are not followed. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "builder/image/hard_links.h"
 #include "layers/extent.h"
 #include "layers/path.h"
 #include "layers/scope.h"
@@ -21,6 +22,7 @@ struct directory {
 
 struct folder_writer {
 	struct stack *stack;
+	struct hard_links *links;
 	int root;
 	int64_t epoch;
 	int parent;         /* the directory that PARENT_PATH names, open */
@@ -123,7 +125,33 @@ static int make_file(struct folder_writer *w, const struct found *found, struct 
 	return 0;
 }
 
-/* A link, device or pipe; 1 when this user may not make it. */
+/* Another name of FIRST, which was written before. */
+static int make_link(struct folder_writer *w, const char *first, struct error *e)
+{
+	const char *slash = strrchr(first, '/');
+	auto_free char *folder = strndup(first, slash ? (size_t)(slash - first) : 0);
+	auto_close int dir = -1;
+
+	if (!folder)
+		return error_memory(e);
+	dir = path_open(w->root, folder, O_PATH | O_DIRECTORY, 0, e);
+	if (dir < 0)
+		return -1;
+	if (linkat(dir, slash ? slash + 1 : first, w->parent, ASIDE, 0) < 0)
+		return error_errno(e, "link to %s", first);
+	return 0;
+}
+
+static int make_file_or_link(struct folder_writer *w, const struct found *found, struct error *e)
+{
+	const char *first;
+
+	if (hard_links_first(w->links, found, &first, e) < 0)
+		return -1;
+	return first ? make_link(w, first, e) : make_file(w, found, e);
+}
+
+/* A symlink, device or pipe; 1 when this user may not make it. */
 static int make_special(struct folder_writer *w, const struct entry *entry, struct error *e)
 {
 	static const mode_t types[] = {
@@ -160,7 +188,8 @@ static int write_entry(void *context, const struct found *found, struct error *e
 	if (entry->type == ENTRY_DIR)
 		return make_directory(w, entry, name, e);
 	unlinkat(w->parent, ASIDE, 0);
-	result = entry->type == ENTRY_FILE ? make_file(w, found, e) : make_special(w, entry, e);
+	result = entry->type == ENTRY_FILE ? make_file_or_link(w, found, e)
+	                                   : make_special(w, entry, e);
 	if (result > 0) {
 		w->skipped++;
 		return 0;
@@ -222,8 +251,10 @@ int output_folder(struct stack *st, const char *dest, int64_t epoch, bool mirror
 	int result = -1;
 
 	w.root = path_make_user_dirs(dest, 0755, e);
-	if (w.root >= 0 && stack_walk(st, "", true, write_entry, &w, e) == 0)
+	w.links = w.root >= 0 ? hard_links_find(st, e) : NULL;
+	if (w.links && stack_walk(st, "", true, write_entry, &w, e) == 0)
 		result = finish_directories(&w, mirror, e);
+	hard_links_free(w.links);
 	if (w.root >= 0)
 		close(w.root);
 	if (w.parent >= 0)
@@ -240,6 +271,7 @@ int output_folder(struct stack *st, const char *dest, int64_t epoch, bool mirror
 
 struct tar_output {
 	struct stack *stack;
+	struct hard_links *links;
 	struct tar_file *tar;
 	const char *prefix;
 	int64_t epoch;
@@ -250,14 +282,23 @@ static int tar_entry(void *context, const struct found *found, struct error *e)
 	const struct tar_output *to = context;
 	struct entry entry = found->entry;
 	struct content content = { .fd = -1 };
-	auto_free char *path = NULL;
+	auto_free char *path = NULL, *link = NULL;
+	const char *first = NULL;
 
-	if (entry.type == ENTRY_FILE && entry.size > 0 &&
+	if (entry.type == ENTRY_FILE && hard_links_first(to->links, found, &first, e) < 0)
+		return -1;
+	if (entry.type == ENTRY_FILE && entry.size > 0 && !first &&
 	    stack_content(to->stack, found, &content, e) < 0)
 		return -1;
-	if (asprintf(&path, "%s%s", to->prefix, entry.path) < 0)
+	if (asprintf(&path, "%s%s", to->prefix, entry.path) < 0 ||
+	    (first && asprintf(&link, "%s%s", to->prefix, first) < 0))
 		return error_memory(e);
 	entry.path = path;
+	if (first) {
+		entry.type = ENTRY_HARDLINK;
+		entry.link = link;
+		entry.size = 0;
+	}
 	entry.mtime = time_of(&entry, to->epoch);
 	return tar_file_add(to->tar, &entry, &content, e);
 }
@@ -279,9 +320,11 @@ static int tar_root(const struct tar_output *to, struct error *e)
 int output_tar(struct stack *st, struct tar_file *t, const char *prefix, int64_t epoch,
                struct error *e)
 {
-	struct tar_output to = { st, t, prefix, epoch };
+	struct tar_output to = { st, hard_links_find(st, e), t, prefix, epoch };
+	int result = to.links ? tar_root(&to, e) : -1;
 
-	if (tar_root(&to, e) < 0)
-		return -1;
-	return stack_walk(st, "", true, tar_entry, &to, e);
+	if (result == 0)
+		result = stack_walk(st, "", true, tar_entry, &to, e);
+	hard_links_free(to.links);
+	return result;
 }

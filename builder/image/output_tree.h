@@ -9,8 +9,9 @@
 
 /* Everything in ST beneath the folder DEST, owned by the caller, with modes and times (EPOCH
  * instead when it is not -1). What is there already stays, unless the image has the name; a link is
- * replaced, never followed. DEST itself keeps its mode: it is the caller's. With MIRROR what the image does not have is removed. *SKIPPED counts
- * device files that this user may not make. */
+ * replaced, never followed. Names of one file stay that. DEST itself keeps its mode: it is the
+ * caller's. With MIRROR what the image does not have is removed. *SKIPPED counts device files that
+ * this user may not make. */
 int output_folder(struct stack *st, const char *dest, int64_t epoch, bool mirror,
                   size_t *skipped, struct error *e);
 
