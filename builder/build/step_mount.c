@@ -2,7 +2,8 @@
  *
  * A bind from a context is a COPY of what it shows onto nothing: its files become a layer and the
  * layer a tree, so that owners, ignore rules and the key are those of COPY, and the context itself
- * is never within reach of a command. A bind from a stage shows that stage's own trees. */
+ * is never within reach of a command. A bind from a stage shows that stage's own trees. A cache with
+ * from= begins with the same files: another content is another step and another cache. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -75,8 +76,8 @@ static bool source_is_file(const struct mounting *m, const char *source)
 	return false;
 }
 
-static int prepare_bind(struct building *b, struct task *t, const struct run_mount *rm,
-                        struct mounting *m, struct key *key, struct error *e)
+static int prepare_source(struct building *b, struct task *t, const struct run_mount *rm,
+                          struct mounting *m, struct key *key, struct error *e)
 {
 	const char *source = rm->mount.source && *rm->mount.source ? rm->mount.source : "/";
 
@@ -107,8 +108,6 @@ int mount_prepare(struct building *b, struct task *t, const struct run_mount *rm
 		key_add(key, "mount id", mount->id);
 	if (mount->env)
 		key_add(key, "mount env", mount->env);
-	if (mount->type == MOUNT_BIND)
-		return prepare_bind(b, t, rm, m, key, e);
 	if (mount->type == MOUNT_CACHE && mount->source)
 		key_add(key, "mount source", mount->source);
 	if (mount->type == MOUNT_TMPFS)
@@ -120,7 +119,7 @@ int mount_prepare(struct building *b, struct task *t, const struct run_mount *rm
 		key_add_number(key, "mount uid", mount->uid);
 		key_add_number(key, "mount gid", mount->gid);
 	}
-	return 0;
+	return rm->has_from ? prepare_source(b, t, rm, m, key, e) : 0;
 }
 
 /* --- bind --------------------------------------------------------------------------------------- */
@@ -176,8 +175,8 @@ static void cache_name(struct building *b, const struct run_mount *rm, struct mo
 	sha256_add(&s, rm->mount.id, strlen(rm->mount.id) + 1);
 	sha256_add(&s, &copy, sizeof copy);
 	sha256_add(&s, b->trees.form, strlen(b->trees.form));
-	for (size_t i = 0; m->root.stack && i < stack_count(m->root.stack); i++)
-		sha256_add(&s, stack_layer(m->root.stack, i)->diff_id.byte, DIGEST_SIZE);
+	for (size_t i = 0; m->seed && i < stack_count(m->seed); i++)
+		sha256_add(&s, stack_layer(m->seed, i)->diff_id.byte, DIGEST_SIZE);
 	sha256_end(&s, name);
 }
 
@@ -197,8 +196,8 @@ static int make_cache(struct building *b, const struct run_mount *rm, struct mou
 
 	if (fd < 0)
 		return -1;
-	if (m->root.stack)
-		result = copy_into(b, fd, m->root.stack, mount->source ? mount->source : "/", e);
+	if (m->seed)
+		result = copy_into(b, fd, m->seed, mount->source && m->world.from ? mount->source : "/", e);
 	else if ((b->trees.keep_owners && fchown(fd, uid, gid) < 0) ||
 	         fchmod(fd, mount->mode < 0 ? 0755 : (mode_t)mount->mode) < 0)
 		result = error_errno(e, "a cache folder");
@@ -236,13 +235,28 @@ static int find_cache(struct building *b, const struct run_mount *rm, struct mou
 	return store_find(b->store, STORE_MOUNTS, name, NULL, e);
 }
 
+/* What from= names, for a cache that is new. */
+static int find_seed(struct building *b, struct mounting *m, struct error *e)
+{
+	struct layer layer;
+
+	if (m->world.from) {
+		m->seed = m->world.from;
+		return 0;
+	}
+	if (copy_write(m->copy, &layer, e) < 0)
+		return -1;
+	m->root.stack = stack_new(b->store, &layer, 1, NULL, NULL, e);
+	m->seed = m->root.stack;
+	return m->seed ? 0 : -1;
+}
+
 static int open_cache(struct building *b, const struct run_mount *rm, struct mounting *m,
                       struct sandbox_mount *out, struct error *e)
 {
 	auto_close int cache = -1;
 
-	if (rm->has_from && rm->from.kind == ORIGIN_STAGE &&
-	    rootfs_open(b, rm->from.stage, SIZE_MAX, &m->root, e) < 0)
+	if (rm->has_from && find_seed(b, m, e) < 0)
 		return -1;
 	cache = find_cache(b, rm, m, e);
 	if (cache < 0)
@@ -250,7 +264,7 @@ static int open_cache(struct building *b, const struct run_mount *rm, struct mou
 	out->kind = SANDBOX_BIND;
 	out->read_only = rm->mount.read_only;
 	/* The source is beneath the cache whatever links a command has put there (H009). */
-	if (rm->mount.source && !m->root.stack)
+	if (rm->mount.source && !m->seed)
 		m->descriptor = path_make_dirs(cache, rm->mount.source, 0755, e);
 	else
 		m->descriptor = take_fd(&cache);

@@ -7,12 +7,13 @@
 /* What a mount contributes: its ingredient, then what the sandbox is told. */
 struct mounting {
 	struct copy_world world;
-	struct selection *copy;              /* bind: what of the origin is seen, and its content */
+	struct selection *copy;              /* what of the origin is seen, and its content */
 	struct copy_step copy_step;
 	struct copy_source copy_source;
 	char *source_word;              /* the source with wildcards escaped */
 	bool is_file;
-	struct rootfs root;             /* bind from a stage */
+	struct rootfs root;             /* bind from a stage; the stack of a cache's context */
+	struct stack *seed;             /* what a new cache begins with, lent; NULL: nothing */
 	char *layer_lower[2];           /* bind from a context: the tree made of it */
 	int descriptor;                 /* cache folder, agent */
 	int lock;                       /* a cache that is not shared */

@@ -138,4 +138,23 @@ shows 'a cache has the owner and mode that were asked for' '77 78 1770' <<'END'
 FROM base AS t
 RUN --mount=type=cache,id=owned,target=/c,uid=77,gid=78,mode=1770 stat -c '%u %g %a' /c >/out
 END
+for text in one two; do
+	shows "a cache begins with what from= has now ($text)" $text <<END
+FROM base AS s
+COPY <<F /seed/f
+$text
+F
+FROM base AS t
+RUN --mount=type=cache,id=seeded,from=s,source=/seed,target=/c cp /c/f /out
+END
+done
+mkdir -p "$work/seed/in" && echo text >"$work/seed/in/f" && echo in/g >"$work/seed/.dockerignore" && echo >"$work/seed/in/g"
+shows 'also when that is a folder' 'f 0 0' --build-context "seed=$work/seed" <<'END'
+FROM base AS t
+RUN --mount=type=cache,id=seeded,from=seed,source=in,target=/c cd /c && for f in *; do stat -c '%n %u %g' $f; done >/out
+END
+fails 'what from= does not have' '"/none": not found' <<'END'
+FROM base
+RUN --mount=type=cache,id=seeded,from=base,source=/none,target=/c true
+END
 unharmed_by 'caches'
