@@ -114,7 +114,7 @@ int mount_prepare(struct building *b, struct task *t, const struct run_mount *rm
 		key_add_number(key, "mount size", mount->size);
 	if (mount->type == MOUNT_SECRET)
 		find_secret(b, mount->id); /* a step that is in the cache uses it, too */
-	if (mount->type == MOUNT_SECRET || mount->type == MOUNT_SSH) {
+	if (mount->type == MOUNT_CACHE || mount->type == MOUNT_SECRET || mount->type == MOUNT_SSH) {
 		key_add_number(key, "mount mode", mount->mode);
 		key_add_number(key, "mount uid", mount->uid);
 		key_add_number(key, "mount gid", mount->gid);
@@ -164,16 +164,42 @@ static int open_bind(struct building *b, const struct run_mount *rm, struct moun
 
 /* --- cache -------------------------------------------------------------------------------------- */
 
+/* What the folder of a new cache is: a part of a folder, or of what from= has there, is what it is. */
+struct cache_folder {
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
+};
+
+static struct cache_folder cache_folder_of(const struct mount *m)
+{
+	struct cache_folder folder = { 0, 0, 0755 };
+
+	if (m->source && strspn(m->source, "/") < strlen(m->source))
+		return folder;
+	if (m->uid >= 0)
+		folder.uid = (uid_t)m->uid;
+	if (m->gid >= 0)
+		folder.gid = (gid_t)m->gid;
+	if (m->mode >= 0)
+		folder.mode = (mode_t)m->mode;
+	return folder;
+}
+
+/* Who asks for a folder of another owner or mode gets another cache, as with BuildKit: the one that
+ * root's steps made under the same id would be closed to him. */
 static void cache_name(struct building *b, const struct run_mount *rm, struct mounting *m,
                        unsigned copy, struct digest *name)
 {
 	const char *ns = b->options->cache_mount_namespace;
+	struct cache_folder folder = cache_folder_of(&rm->mount);
 	struct sha256 s;
 
 	sha256_begin(&s);
 	sha256_add(&s, ns ? ns : "", ns ? strlen(ns) + 1 : 1);
 	sha256_add(&s, rm->mount.id, strlen(rm->mount.id) + 1);
 	sha256_add(&s, &copy, sizeof copy);
+	sha256_add(&s, &folder, sizeof folder);
 	sha256_add(&s, b->trees.form, strlen(b->trees.form));
 	for (size_t i = 0; m->seed && i < stack_count(m->seed); i++)
 		sha256_add(&s, stack_layer(m->seed, i)->diff_id.byte, DIGEST_SIZE);
@@ -188,8 +214,7 @@ static int make_cache(struct building *b, const struct run_mount *rm, struct mou
                       const char *name, struct error *e)
 {
 	const struct mount *mount = &rm->mount;
-	uid_t uid = mount->uid < 0 ? 0 : (uid_t)mount->uid;
-	gid_t gid = mount->gid < 0 ? 0 : (gid_t)mount->gid;
+	struct cache_folder folder = cache_folder_of(mount);
 	struct store_temp t;
 	auto_close int fd = store_temp_dir(b->store, &t, e);
 	int result = 0;
@@ -198,8 +223,8 @@ static int make_cache(struct building *b, const struct run_mount *rm, struct mou
 		return -1;
 	if (m->seed)
 		result = copy_into(b, fd, m->seed, mount->source && m->world.from ? mount->source : "/", e);
-	else if ((b->trees.keep_owners && fchown(fd, uid, gid) < 0) ||
-	         fchmod(fd, mount->mode < 0 ? 0755 : (mode_t)mount->mode) < 0)
+	else if ((b->trees.keep_owners && fchown(fd, folder.uid, folder.gid) < 0) ||
+	         fchmod(fd, folder.mode) < 0)
 		result = error_errno(e, "a cache folder");
 	if (result < 0) {
 		store_discard(&t);

@@ -138,6 +138,14 @@ shows 'a cache has the owner and mode that were asked for' '77 78 1770' <<'END'
 FROM base AS t
 RUN --mount=type=cache,id=owned,target=/c,uid=77,gid=78,mode=1770 stat -c '%u %g %a' /c >/out
 END
+shows 'another owner has another cache under the same id' '77
+0 0 755
+root' <<'END'
+FROM base AS t
+RUN --mount=type=cache,id=two,target=/c touch /c/root
+RUN --mount=type=cache,id=two,target=/c,uid=77 stat -c %u /c >/out; ls -A /c >>/out
+RUN --mount=type=cache,id=two,target=/c,uid=0,mode=755 stat -c '%u %g %a' /c >>/out; ls -A /c >>/out
+END
 for text in one two; do
 	shows "a cache begins with what from= has now ($text)" $text <<END
 FROM base AS s
