@@ -100,7 +100,7 @@ struct selection {
 	struct ignore *excludes; /* NULL: none */
 
 	char *destination;       /* resolved: a table path */
-	bool is_folder;          /* it is one, or is written like one */
+	bool is_folder;          /* it is one, is written like one, or a source has made it one */
 	bool is_there;
 	enum entry_type there;   /* what it is now, when IS_THERE */
 

@@ -300,5 +300,7 @@ const char *copy_folder_target(struct selection *c, struct error *e)
 		error_set(e, ERROR_INPUT, "cannot copy to non-directory: /%s", c->destination);
 		return NULL;
 	}
+	/* Files that come later on the line go into it. */
+	c->is_folder = true;
 	return copy_add_parents(c, c->destination, true, e) < 0 ? NULL : c->destination;
 }

@@ -30,6 +30,18 @@ static void a_folder_gives_its_contents(void **state)
 	       "f 0644 0:0 one/in-between b\nl 0:0 one/l -> /nowhere\n");
 }
 
+static void a_folder_before_a_file_makes_room_for_it(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "d/f", "f", 0644);
+	put(f, "note", "n", 0644);
+	copies(f, "d note /one", PLAIN,
+	       "d 0755 0:0 one\nf 0644 0:0 one/f f\nf 0644 0:0 one/note n\n");
+	copies(f, "no* note /two", PLAIN, "f 0644 0:0 two n\n");
+	refuses(f, "note d /three", PLAIN, "cannot replace to directory /three with file");
+}
+
 static void sources_stay_inside_the_context(void **state)
 {
 	struct fixture *f = *state;
@@ -414,6 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		A(a_file_gets_the_name_or_goes_into_the_folder),
 		A(a_folder_gives_its_contents),
+		A(a_folder_before_a_file_makes_room_for_it),
 		A(sources_stay_inside_the_context),
 		A(wildcards_are_those_of_go),
 		A(what_is_missing_is_explained),
