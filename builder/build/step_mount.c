@@ -2,8 +2,8 @@
  *
  * A bind from a context is a COPY of what it shows onto nothing: its files become a layer and the
  * layer a tree, so that owners, ignore rules and the key are those of COPY, and the context itself
- * is never within reach of a command. A bind from a stage shows that stage's own trees. A cache with
- * from= begins with the same files: another content is another step and another cache. */
+ * is never within reach of a command. A bind from a stage shows that stage's own trees. A cache
+ * with from= begins with the same files: another content is another step and another cache. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -164,7 +164,7 @@ static int open_bind(struct building *b, const struct run_mount *rm, struct moun
 
 /* --- cache -------------------------------------------------------------------------------------- */
 
-/* What the folder of a new cache is: a part of a folder, or of what from= has there, is what it is. */
+/* The folder of a new cache. With source= it is a part of another, which is as it is. */
 struct cache_folder {
 	uid_t uid;
 	gid_t gid;

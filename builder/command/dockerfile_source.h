@@ -4,8 +4,8 @@
  * show us another file of this machine; one that -f names elsewhere, beneath its own folder. It is
  * read once, whatever happens to it while the build runs.
  *
- * A context that was fetched (an archive, a repository) is all that was sent: -f is a path in it, and
- * no .dockerignore counts, as BuildKit has it.
+ * A context that was fetched (an archive, a repository) is all that was sent: -f is a path in it,
+ * and no .dockerignore counts, as BuildKit has it.
  */
 #pragma once
 #include <stdbool.h>

@@ -12,7 +12,7 @@ struct hard_links;
 struct hard_links *hard_links_find(struct stack *st, struct error *e);
 void hard_links_free(struct hard_links *h);
 
-/* To be asked for each file of the stack as it is written: *FIRST is the path that the same file was
- * written under before, lent; NULL: it is to be written, and others may become links of it. */
+/* To be asked for each file of the stack as it is written: *FIRST is the path that the same file
+ * was written under before, lent; NULL: it is to be written, and others may become links of it. */
 int hard_links_first(struct hard_links *h, const struct found *found, const char **first,
                      struct error *e);
