@@ -3,6 +3,10 @@
  * Documents come from hostile registries and archives: duplicate keys, depth bombs, trailing bytes
  * and NUL in strings are refused (H131, H132, H300). Numbers are exact integers or refused by the
  * caller's json_unpack.
+ *
+ * jansson is seldom asked how adding a member ended, and its parser does not ask itself: what memory
+ * was missing for would be what the document never had. So once memory was out, no text is made and
+ * none is parsed any more (H288).
  */
 #pragma once
 #include <jansson.h>
@@ -18,5 +22,5 @@ json_t *json_parse(const void *text, size_t size, const char *what, struct error
 char *json_text(const json_t *json, size_t *size);
 char *json_text_sorted(const json_t *json, size_t *size);
 
-/* For people: four blanks for each level. */
-char *json_text_indented(const json_t *json, size_t *size);
+/* For people: so many BLANKS for each level. */
+char *json_text_indented(const json_t *json, size_t blanks, size_t *size);

@@ -54,7 +54,7 @@ static json_t *config_read(const char *folder, struct error *e)
 static int config_write(const char *folder, const json_t *config, struct error *e)
 {
 	auto_free char *path = config_path(folder, e);
-	auto_free char *text = json_dumps(config, JSON_INDENT(8));
+	auto_free char *text = json_text_indented(config, 8, NULL);
 
 	if (!path)
 		return -1;
@@ -309,7 +309,7 @@ static int keep_in_helper(const char *helper, const char *key, const char *user,
 {
 	json_t *json = json_pack("{s:s, s:s, s:s}", "ServerURL", key, "Username", user, "Secret",
 	                         password);
-	auto_free char *question = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	auto_free char *question = json ? json_text(json, NULL) : NULL;
 
 	json_decref(json);
 	return question ? tell_helper(helper, "store", question, e) : error_memory(e);

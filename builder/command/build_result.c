@@ -363,7 +363,7 @@ static int write_metadata(const struct build_result *r, const struct image *imag
 	if (r->published.descriptor)
 		json_object_set_new(all, "containerimage.descriptor",
 		                    json_loads(r->published.descriptor, 0, NULL));
-	text = json_dumps(all, JSON_INDENT(2));
+	text = json_text_indented(all, 2, NULL);
 	json_decref(all);
 	if (!text)
 		return error_memory(e);

@@ -118,7 +118,7 @@ static int print_documents(const json_t *documents, const char *format, struct e
 
 	if (!format || strcmp(format, "json") == 0) {
 		auto_free char *text = format ? json_text(documents, NULL)
-		                              : json_text_indented(documents, NULL);
+		                              : json_text_indented(documents, 4, NULL);
 
 		if (!text)
 			return error_memory(e);

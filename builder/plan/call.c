@@ -435,7 +435,7 @@ static const struct row {
 
 static int print_json(json_t *root, FILE *out, int status)
 {
-	auto_free char *text = json_dumps(root, JSON_INDENT(2));
+	auto_free char *text = json_text_indented(root, 2, NULL);
 
 	json_decref(root);
 	if (!text)
