@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/memory_stream.h"
+
 /* How many bytes of a well-formed UTF-8 character, that is no control character, stand at S; 0 when
  * there is none. RFC 3629, section 4. */
 static size_t character(const unsigned char *s, size_t size)
@@ -127,7 +129,7 @@ static char *masked_copy(const char *text, void (*write)(FILE *, const char *, s
 {
 	char *copy = NULL;
 	size_t size;
-	FILE *f = open_memstream(&copy, &size);
+	FILE *f = memory_stream_open(&copy, &size);
 
 	if (!f)
 		return NULL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 #include "layers/xattr.h"
 
@@ -153,7 +154,7 @@ char *tar_records(const struct entry *entry, const char *name, size_t *size)
 	static const char zeros[TAR_BLOCK];
 	struct tar_header h = { .name = "././@PaxHeader", .type = 'x' };
 	char *bytes = NULL;
-	FILE *f = open_memstream(&bytes, size);
+	FILE *f = memory_stream_open(&bytes, size);
 	size_t body;
 
 	if (!f)

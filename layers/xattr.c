@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "layers/memory_stream.h"
 #include "layers/owner.h"
 #include "layers/scope.h"
 
@@ -73,7 +74,7 @@ int xattr_pack(struct xattr *x, size_t count, void **bytes, uint32_t *size, stru
 	for (size_t i = 0; i < count; i++) {
 		if (!xattr_is_kept(x[i].name))
 			continue;
-		if (!f && !(f = open_memstream(&packed, &used)))
+		if (!f && !(f = memory_stream_open(&packed, &used)))
 			return error_memory(e);
 		fwrite(x[i].name, strlen(x[i].name) + 1, 1, f);
 		if (strcmp(x[i].name, CAPABILITY) == 0) {

@@ -1,8 +1,6 @@
 #include "parser/arguments.h"
 
 #include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "parser/arena.h"
 #include "parser/healthcheck.h"
@@ -168,25 +166,22 @@ int arguments_from(struct reading *r, const struct flag_value *flags)
 static const char *script(struct arena *a, const char *command, const struct heredocs *docs,
                           bool alone)
 {
-	const char *result = docs->item[0].body;
-	char *text = NULL;
-	size_t size;
-	bool failed;
-	FILE *f;
+	size_t size = strlen(command) + 1;
+	char *text, *end;
 
 	if (alone)
-		return result;
-	f = open_memstream(&text, &size);
-	if (!f)
-		return NULL;
-	fputs(command, f);
+		return docs->item[0].body;
 	for (size_t i = 0; i < docs->count; i++)
-		fprintf(f, "\n%s%s", docs->item[i].content, docs->item[i].name);
-	failed = ferror(f);
-	failed |= fclose(f) != 0;
-	result = failed ? NULL : arena_text(a, text, size);
-	free(text);
-	return result;
+		size += 1 + strlen(docs->item[i].content) + strlen(docs->item[i].name);
+	text = arena_array(a, size, 1);
+	if (!text)
+		return NULL;
+	end = stpcpy(text, command);
+	for (size_t i = 0; i < docs->count; i++) {
+		*end++ = '\n';
+		end = stpcpy(stpcpy(end, docs->item[i].content), docs->item[i].name);
+	}
+	return text;
 }
 
 int arguments_run(struct reading *r, const struct flag_value *flags)

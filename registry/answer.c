@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "layers/json.h"
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 #include "registry/url.h"
 
@@ -130,7 +131,7 @@ int answer_error(const struct http_response *r, struct error *e)
 	enum error_kind kind = ERROR_INPUT;
 	auto_free char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memory_stream_open(&text, &size);
 
 	if (!out)
 		return error_memory(e);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "layers/json.h"
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 #include "registry/answer.h"
 #include "registry/base64.h"
@@ -242,7 +243,7 @@ static char *token_url(const struct challenge *c, const char *scopes, const char
 {
 	char *text = NULL, separator = strchr(c->realm, '?') ? '&' : '?';
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memory_stream_open(&text, &size);
 
 	if (!out)
 		return NULL;
@@ -273,7 +274,7 @@ static char *token_form(const struct challenge *c, const char *scopes, const cha
 {
 	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memory_stream_open(&text, &size);
 
 	if (!out)
 		return NULL;

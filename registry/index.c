@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 #include "registry/registry.h"
 
@@ -111,7 +112,7 @@ static int nothing_for(const struct platform *want, const json_t *list, struct e
 	auto_free char *text = NULL;
 	size_t size, i, count = 0;
 	json_t *entry;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memory_stream_open(&text, &size);
 
 	if (!out)
 		return error_memory(e);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/memory_stream.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 
@@ -53,7 +54,7 @@ char *etc_hosts(const char *hostname, const char *const *add, size_t count, cons
 {
 	char *text = NULL;
 	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = memory_stream_open(&text, &size);
 	int result = 0;
 
 	if (!f) {
@@ -77,7 +78,7 @@ static char *with_server(const char *text, const char *server)
 {
 	char *changed = NULL;
 	size_t size;
-	FILE *f = open_memstream(&changed, &size);
+	FILE *f = memory_stream_open(&changed, &size);
 
 	if (!f)
 		return NULL;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "layers/digest.h"
+#include "layers/memory_stream.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 
@@ -149,7 +150,7 @@ static int write_record(int dir, const struct building *b, const struct task *t,
 {
 	auto_free char *text = NULL;
 	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = memory_stream_open(&text, &size);
 	int result;
 
 	if (!f)

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "layers/json.h"
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 #include "layers/search.h"
 
@@ -114,7 +115,7 @@ static int remember(struct leaks *l, const char *name, const char *known, struct
 {
 	auto_free char *text = NULL;
 	size_t size, lines = l->count;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = memory_stream_open(&text, &size);
 
 	if (!f)
 		return error_memory(e);

@@ -6,6 +6,7 @@
 #include "builder/build/kept.h"
 #include "builder/build/output_pump.h"
 #include "builder/build/scene.h"
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 #include "parser/duration.h"
 
@@ -128,7 +129,7 @@ static char *quote_command(const char *const *argv)
 {
 	char *text = NULL;
 	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = memory_stream_open(&text, &size);
 
 	if (!f)
 		return NULL;
@@ -200,7 +201,7 @@ static void show_processes(void *context, const struct process_tree *tree)
 	const struct listening *l = context;
 	auto_free char *text = NULL;
 	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = memory_stream_open(&text, &size);
 
 	if (!f)
 		return;

@@ -9,6 +9,7 @@
 #include "builder/image/output.h"
 #include "layers/interrupted.h"
 #include "layers/json.h"
+#include "layers/memory_stream.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 
@@ -350,15 +351,23 @@ static int write_metadata(const struct build_result *r, const struct image *imag
 	                        digest_format(&r->published.digest, digest));
 	auto_free char *text = NULL, *names = NULL;
 	size_t names_size;
-	FILE *f = open_memstream(&names, &names_size);
+	FILE *f = memory_stream_open(&names, &names_size);
 	int result;
 
-	for (size_t i = 0; f && i < r->tag_count; i++) {
+	if (!f) {
+		json_decref(all);
+		return error_memory(e);
+	}
+	for (size_t i = 0; i < r->tag_count; i++) {
 		auto_free char *name = reference_format(&r->tag[i]);
 
 		fprintf(f, "%s%s", i ? "," : "", name ? name : "");
 	}
-	if (f && fclose(f) == 0 && names_size > 0)
+	if (fclose(f) != 0) {
+		json_decref(all);
+		return error_memory(e);
+	}
+	if (names_size > 0)
 		json_object_set_new(all, "image.name", json_string(names));
 	if (r->published.descriptor)
 		json_object_set_new(all, "containerimage.descriptor",

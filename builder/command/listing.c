@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "builder/command/template.h"
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 
 /* As docker's: a column is at least 10 wide, and 3 blanks follow the widest cell. */
@@ -116,11 +117,12 @@ int listing_print(const json_t *rows, const json_t *headings, const char *format
 		return print_json(rows, out, e);
 	if (strncmp(template, "table ", 6) != 0)
 		return print_rows(rows, NULL, template, out, e);
-	f = open_memstream(&text, &size);
+	f = memory_stream_open(&text, &size);
 	if (!f)
 		return error_memory(e);
 	result = print_rows(rows, headings, template + 6, f, e);
-	fclose(f);
+	if (fclose(f) != 0 && result == 0)
+		result = error_memory(e);
 	if (result == 0)
 		print_aligned(text, out);
 	return result;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 
 /* {{range}} in {{if}} in ...: more is a mistake. */
@@ -91,13 +92,12 @@ static json_t *printed(const json_t *value)
 {
 	auto_free char *text = NULL;
 	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = memory_stream_open(&text, &size);
 
 	if (!f)
 		return NULL;
 	print_value(value, f);
-	fclose(f);
-	return json_stringn_nocheck(text, size);
+	return fclose(f) == 0 ? json_stringn_nocheck(text, size) : NULL;
 }
 
 /* --- functions -------------------------------------------------------------------------------- */
@@ -141,7 +141,7 @@ static json_t *call_join(json_t *const *argument, size_t count)
 	const char *between = count > 1 ? json_string_value(argument[1]) : NULL;
 	auto_free char *text = NULL;
 	size_t size, i;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = memory_stream_open(&text, &size);
 	json_t *item;
 
 	if (!f)
@@ -150,8 +150,7 @@ static json_t *call_join(json_t *const *argument, size_t count)
 		fputs(i > 0 && between ? between : "", f);
 		print_value(item, f);
 	}
-	fclose(f);
-	return json_stringn_nocheck(text, size);
+	return fclose(f) == 0 ? json_stringn_nocheck(text, size) : NULL;
 }
 
 static json_t *change_case(const json_t *value, int (*change)(int))
@@ -177,7 +176,7 @@ static json_t *call_println(json_t *const *argument, size_t count)
 {
 	auto_free char *text = NULL;
 	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = memory_stream_open(&text, &size);
 
 	if (!f)
 		return NULL;
@@ -186,8 +185,7 @@ static json_t *call_println(json_t *const *argument, size_t count)
 		print_value(argument[i], f);
 	}
 	fputc('\n', f);
-	fclose(f);
-	return json_stringn_nocheck(text, size);
+	return fclose(f) == 0 ? json_stringn_nocheck(text, size) : NULL;
 }
 
 static json_t *call_slice(json_t *const *argument, size_t count)

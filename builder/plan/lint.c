@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "builder/plan/lint_rules.h"
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 #include "registry/reference.h"
 
@@ -96,7 +97,7 @@ int plan_check_findings(const struct plan *plan, struct error *e)
 
 	if (!plan->findings_fail)
 		return 0;
-	if (!rules || !(f = open_memstream(&list, &size)))
+	if (!rules || !(f = memory_stream_open(&list, &size)))
 		return error_memory(e);
 	for (size_t i = 0; i < plan->finding_count; i++)
 		rules[i] = plan->finding[i].rule;

@@ -7,6 +7,7 @@
 
 #include "builder/plan/lint.h"
 #include "builder/plan/planner.h"
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 #include "parser/place.h"
 #include "parser/suggest.h"
@@ -142,7 +143,7 @@ const char *plan_keep(struct planner *p, const char *text)
 FILE *plan_pieces(struct planner *p)
 {
 	if (!p->pieces)
-		p->pieces = open_memstream(&p->pieces_text, &p->pieces_size);
+		p->pieces = memory_stream_open(&p->pieces_text, &p->pieces_size);
 	if (!p->pieces || fseeko(p->pieces, 0, SEEK_SET) < 0) {
 		plan_no_memory(p);
 		return NULL;
@@ -445,6 +446,8 @@ static int make(struct planner *p)
 	lint_file(p);
 	if (make_stages(p) < 0)
 		return -1;
+	if (arena_exhausted(p->memory))
+		return plan_no_memory(p);
 	for (size_t i = 0; i < p->plan->count; i++)
 		if (p->plan->stage[i].needed && plan_stage(p, i) < 0)
 			return -1;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "builder/safe_text.h"
+#include "layers/memory_stream.h"
 #include "layers/scope.h"
 
 /* What a step may print before the rest is left out, as BuildKit has it. */
@@ -133,7 +134,7 @@ static char *presented(const struct progress *p, const char *bytes, size_t size,
 		size = mask_text(p->mask, copy, size);
 		bytes = copy;
 	}
-	f = open_memstream(&text, &text_size);
+	f = memory_stream_open(&text, &text_size);
 	if (!f)
 		return NULL;
 	write(f, bytes, size);
@@ -461,7 +462,7 @@ char *vertex_tail(struct vertex *v, size_t lines)
 		return NULL;
 	kept = v->tail_count < TAIL_LINES ? v->tail_count : TAIL_LINES;
 	lines = lines < kept ? lines : kept;
-	f = lines ? open_memstream(&text, &size) : NULL;
+	f = lines ? memory_stream_open(&text, &size) : NULL;
 	if (f) {
 		for (size_t i = v->tail_count - lines; i < v->tail_count; i++)
 			fprintf(f, "%s\n", v->tail[i % TAIL_LINES]);

@@ -9,6 +9,7 @@
  * too much is heard at once: that bounds the memory.
  */
 #include "builder/progress/progress_view.h"
+#include "layers/memory_stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static FILE *voice(struct progress *p, struct vertex *v)
 		return p->out;
 	}
 	if (!v->waiting_stream)
-		v->waiting_stream = open_memstream(&v->waiting, &v->waiting_size);
+		v->waiting_stream = memory_stream_open(&v->waiting, &v->waiting_size);
 	return v->waiting_stream;
 }
 
