@@ -146,9 +146,11 @@ static int list_record(const char *file, void *context)
 		l->item = grown;
 		l->capacity = capacity;
 	}
-	/* Removed meanwhile, or damaged: the others are still there to be listed. */
 	if (read_record(l->store, file, &l->item[l->count], l->error) == 0)
 		l->count++;
+	else if (l->error->kind == ERROR_SYSTEM || l->error->kind == ERROR_DENIED)
+		return l->result = -1;
+	/* Removed meanwhile, or damaged: the others are still there to be listed. */
 	return 0;
 }
 

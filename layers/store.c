@@ -356,14 +356,17 @@ static bool is_mark(const char *name)
 
 /* UNSYNCED: the names of ROOM's twin DIR, but for those that are final by now. */
 static int list_one(struct store *s, enum store_room room, int dir, bool unsynced,
-                    int (*visit)(const char *, void *), void *context)
+                    int (*visit)(const char *, void *), void *context, struct error *e)
 {
-	DIR *stream = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	int result = 0;
+	auto_close int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int result = 0, number;
 
 	if (!stream)
-		return 0;
-	for (struct dirent *entry; result == 0 && (entry = readdir(stream));) {
+		return error_errno(e, "list %s/%s", s->path, rooms[room]);
+	take_fd(&fd);
+	while (result == 0 && (errno = 0, entry = readdir(stream))) {
 		if (entry->d_name[0] == '.' || (store_holds_folders(room) && is_mark(entry->d_name)))
 			continue;
 		if (unsynced &&
@@ -371,8 +374,10 @@ static int list_one(struct store *s, enum store_room room, int dir, bool unsynce
 			continue;
 		result = visit(entry->d_name, context);
 	}
+	number = result == 0 ? errno : 0;
 	closedir(stream);
-	return result;
+	errno = number;
+	return number ? error_errno(e, "list %s/%s", s->path, rooms[room]) : result;
 }
 
 int store_list(struct store *s, enum store_room room, int (*visit)(const char *, void *),
@@ -383,9 +388,9 @@ int store_list(struct store *s, enum store_room room, int (*visit)(const char *,
 	pthread_mutex_lock(&s->mutex);
 	unsynced = store_boot_room(s, room, false, e);
 	pthread_mutex_unlock(&s->mutex);
-	result = list_one(s, room, s->final[room], false, visit, context);
+	result = list_one(s, room, s->final[room], false, visit, context, e);
 	if (result == 0 && unsynced >= 0)
-		result = list_one(s, room, unsynced, true, visit, context);
+		result = list_one(s, room, unsynced, true, visit, context, e);
 	return result;
 }
 

@@ -28,6 +28,13 @@ struct collection {
 	bool out_of_memory;
 };
 
+/* What could not be read may refer to anything, so that nothing may be removed: unless there is
+ * nothing, or nothing of use. */
+static bool leads_nowhere(const struct error *e)
+{
+	return e->kind != ERROR_SYSTEM && e->kind != ERROR_DENIED;
+}
+
 /* --- marks ------------------------------------------------------------------------------------ */
 
 static size_t *slot_of(const struct marks *m, const struct digest *d)
@@ -102,20 +109,26 @@ static void mark_text(struct collection *c, const char *text)
 }
 
 /* What a document leads to. Layers are not read. */
-static void mark_document(struct collection *c, const struct digest *d)
+static int mark_document(struct collection *c, const struct digest *d, struct error *e)
 {
-	struct error ignored;
-	auto_close int fd = blob_open(c->store, d, -1, &ignored);
+	auto_close int fd = blob_open(c->store, d, -1, e);
 	auto_free char *text = NULL;
 	struct stat st;
 	char first;
+	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > DOCUMENT_SIZE_MAX ||
-	    pread(fd, &first, 1, 0) != 1 || first != '{')
-		return;
-	text = blob_read(c->store, d, DOCUMENT_SIZE_MAX, NULL, &ignored);
-	if (text)
-		mark_text(c, text);
+	if (fd < 0)
+		return leads_nowhere(e) ? 0 : -1;
+	n = pread(fd, &first, 1, 0);
+	if (n < 0 || fstat(fd, &st) < 0)
+		return error_errno(e, "read %s/blobs", store_path(c->store));
+	if (n == 0 || first != '{' || st.st_size > DOCUMENT_SIZE_MAX)
+		return 0;
+	text = blob_read(c->store, d, DOCUMENT_SIZE_MAX, NULL, e);
+	if (!text)
+		return leads_nowhere(e) ? 0 : -1;
+	mark_text(c, text);
+	return 0;
 }
 
 /* --- rooms ------------------------------------------------------------------------------------ */
@@ -152,11 +165,12 @@ static int mark_room(struct collection *c, enum store_room room, struct error *e
 	if (list_room(c, room, e) < 0)
 		return -1;
 	for (size_t i = 0; i < c->name_count; i++) {
-		struct error gone;
-		auto_free char *text = store_read(c->store, room, c->name[i], NULL, &gone);
+		auto_free char *text = store_read(c->store, room, c->name[i], NULL, e);
 
 		if (text)
 			mark_text(c, text);
+		else if (!leads_nowhere(e))
+			return -1;
 	}
 	return c->out_of_memory ? error_memory(e) : 0;
 }
@@ -167,11 +181,12 @@ static int mark_failed(struct collection *c, struct error *e)
 	if (list_room(c, STORE_FAILED, e) < 0)
 		return -1;
 	for (size_t i = 0; i < c->name_count; i++) {
-		struct error gone;
-		auto_free char *text = kept_text(c->store, c->name[i], &gone);
+		auto_free char *text = kept_text(c->store, c->name[i], e);
 
 		if (text)
 			mark_text(c, text);
+		else if (!leads_nowhere(e))
+			return -1;
 	}
 	return c->out_of_memory ? error_memory(e) : 0;
 }
@@ -219,7 +234,7 @@ static int sweep_room(struct collection *c, enum store_room room, struct error *
 			continue;
 		/* A tree that is not whole is nobody's. */
 		whole = store_look(c->store, room, c->name[i], &st);
-		if (whole && is_marked(&c->marks, &d))
+		if (is_marked(&c->marks, &d) && (whole || room != STORE_TREES))
 			continue;
 		if (whole && S_ISREG(st.st_mode))
 			c->freed += st.st_size;
@@ -243,7 +258,8 @@ static int run(struct collection *c, struct error *e)
 	for (size_t i = 0; i < c->marks.count; i++) {
 		struct digest d = c->marks.item[i];
 
-		mark_document(c, &d);
+		if (mark_document(c, &d, e) < 0)
+			return -1;
 	}
 	if (c->out_of_memory)
 		return error_memory(e);

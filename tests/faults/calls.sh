@@ -44,4 +44,22 @@ for when in 1 8; do
 	check "killed at mkdir $when" survives "mkdirat,mkdir:signal=KILL:when=$when"
 	check "rename $when is refused" survives "renameat,renameat2,rename:error=EACCES:when=$when"
 done
+
+# What cannot be read may refer to anything: a prune removes nothing then. It ends with the fault.
+build >/dev/null 2>&1
+cp -al "$CAIRN_ROOT" "$work/pristine"
+prune_keeps_images() {
+	for when in $(seq "$2" "$3" 99); do
+		rm -rf "$CAIRN_ROOT"
+		cp -al "$work/pristine" "$CAIRN_ROOT"
+		ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$work/strace.log" -e "trace=${1%%:*}" \
+			-e "inject=$1:when=$when" "$CAIRN" prune -af
+		status=$?
+		"$CAIRN" fsck || { echo "at $when, with status $status"; return 1; }
+		grep -q INJECTED "$work/strace.log" || return 0
+	done
+	return 1
+}
+check "folders cannot be listed" prune_keeps_images getdents64:error=EIO 1 1
+check "no descriptor is to be had" prune_keeps_images openat:error=EMFILE 9 5
 summary
