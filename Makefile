@@ -131,7 +131,13 @@ $(TALK) $(TALK).o: override SANITIZE :=
 $(TALK): $(TALK).o
 	$(LINK) -static
 
-check: testing-packages $(PROGRAM) unit $(CLIENT) $(TOOL) $(DUMP) $(DRIVE) $(TALK) fuzz
+# Preloaded by tests/faults/run.
+MEMORY   := $(OUT)/tests/faults/memory.so
+$(MEMORY): tests/faults/memory.c
+	@mkdir -p $(@D)
+	@$(CC) $(filter-out -MMD -MP,$(OURS)) $(CFLAGS) -shared -fPIC -o $@ $<
+
+check: testing-packages $(PROGRAM) unit $(CLIENT) $(TOOL) $(DUMP) $(DRIVE) $(TALK) $(MEMORY) fuzz
 	@CAIRN=$(abspath $(PROGRAM)) OUT=$(abspath $(OUT)) tests/run
 
 asan:

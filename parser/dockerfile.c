@@ -13,6 +13,7 @@ struct parser {
 	size_t capacity;
 	bool has_stage;
 	bool trigger;                   /* one instruction, to be done within a stage */
+	bool out_of_memory;             /* for one more instruction; the arena knows of the rest */
 };
 
 static void record(struct dockerfile *file, const struct syntax_error *e)
@@ -56,8 +57,10 @@ static int append(struct parser *p, const struct instruction *instruction)
 		size_t capacity = p->capacity ? 2 * p->capacity : p->trigger ? 1 : 32;
 		struct instruction *item = reallocarray(file->instruction, capacity, sizeof *item);
 
-		if (!item)
+		if (!item) {
+			p->out_of_memory = true;
 			return -1;
+		}
 		file->instruction = item;
 		p->capacity = capacity;
 	}
@@ -215,7 +218,7 @@ static int parse(struct parser *p, const char *text, size_t size)
 			break;
 	}
 	check_whole(p);
-	return arena_exhausted(file->memory) ? -1 : 0;
+	return p->out_of_memory || arena_exhausted(file->memory) ? -1 : 0;
 }
 
 static struct dockerfile *start(const char *text, size_t size, bool trigger)

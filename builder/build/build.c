@@ -341,7 +341,7 @@ static void end(struct graph *g)
 	struct building *b = &g->building;
 
 	for (size_t i = 0; b->line && i < b->plan->count; i++) {
-		for (size_t k = 0; k < b->line[i].count; k++)
+		for (size_t k = 0; b->line[i].task && k < b->line[i].count; k++)
 			task_release(&b->line[i].task[k]);
 		task_release(&b->line[i].context_task);
 		free(b->line[i].task);

@@ -21,6 +21,18 @@ static int add_variable(struct environment *env, const char *name, const char *v
 	return asprintf(&env->item[env->count], "%s=%s", name, value) < 0 ? -1 : (int)env->count++;
 }
 
+static int add_words(struct environment *env, const char *const *words)
+{
+	for (size_t i = 0; words && words[i]; i++) {
+		char *word = strdup(words[i]);
+
+		if (!word)
+			return -1;
+		env->item[env->count++] = word;
+	}
+	return 0;
+}
+
 static size_t count_words(const char *const *words)
 {
 	size_t count = 0;
@@ -40,10 +52,8 @@ int environment_make(const struct building *b, const struct run_step *run, const
 	                   sizeof *env->item);
 	if (!env->item)
 		return error_memory(e);
-	for (size_t i = 0; i < count_words(run->env); i++)
-		env->item[env->count++] = strdup(run->env[i]);
-	for (size_t i = 0; i < count_words(run->proxies); i++)
-		env->item[env->count++] = strdup(run->proxies[i]);
+	if (add_words(env, run->env) < 0 || add_words(env, run->proxies) < 0)
+		return error_memory(e);
 	if (!has_variable(env, "HOME"))
 		result |= add_variable(env, "HOME", home);
 	for (size_t i = 0; i < run->mount_count; i++) {
@@ -60,9 +70,6 @@ int environment_make(const struct building *b, const struct run_step *run, const
 			result |= add_variable(env, "SSH_AUTH_SOCK", m->target);
 		}
 	}
-	for (size_t i = 0; i < env->count; i++)
-		if (!env->item[i])
-			result = -1;
 	return result < 0 ? error_memory(e) : 0;
 }
 

@@ -50,7 +50,8 @@ static bool has_label(const struct image *image, const char *wanted)
 
 	json_object_foreach((json_t *)labels, key, value)
 		if (strlen(key) == length && strncmp(key, wanted, length) == 0 &&
-		    (!wanted[length] || strcmp(json_string_value(value), wanted + length + 1) == 0))
+		    (!wanted[length] ||
+		     (json_is_string(value) && strcmp(json_string_value(value), wanted + length + 1) == 0)))
 			return true;
 	return false;
 }

@@ -127,6 +127,7 @@ int stored_split(const struct image_name *name, char **repository, char **tag, s
 		return 0;
 	free(*repository);
 	free(*tag);
+	*repository = *tag = NULL;
 	return error_memory(e);
 }
 

@@ -263,7 +263,8 @@ size_t plan_image_stage(struct planner *p, const char *image, const struct instr
 
 size_t plan_find_stage(const struct planner *p, const char *name)
 {
-	auto_free char *lower_case = strdup(name);
+	/* Of the arena, which remembers that there was no memory for it: nothing is planned then. */
+	char *lower_case = arena_text(p->memory, name, strlen(name));
 
 	for (char *c = lower_case; c && *c; c++)
 		*c = (char)tolower((unsigned char)*c);

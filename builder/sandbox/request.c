@@ -16,7 +16,7 @@
 struct bytes {
 	char *at;
 	size_t size, capacity;
-	bool full;                 /* told once, at the end */
+	bool full, out_of_memory;  /* told once, at the end */
 };
 
 /* Append SIZE bytes on a multiple of 8 and return where; 0 when there is no room. */
@@ -33,7 +33,7 @@ static offset put(struct bytes *b, const void *data, size_t size)
 		char *grown = realloc(b->at, capacity);
 
 		if (!grown) {
-			b->full = true;
+			b->out_of_memory = b->full = true;
 			return 0;
 		}
 		b->at = grown;
@@ -63,7 +63,7 @@ static struct strings put_more_strings(struct bytes *b, const char *const *list,
 		size += strlen(list[s.count]) + 1;
 	text = end = calloc(1, size + 1);
 	if (!text) {
-		b->full = true;
+		b->out_of_memory = b->full = true;
 		return s;
 	}
 	for (uint32_t i = 0; i < s.count; i++)
@@ -255,8 +255,9 @@ int request_make(const struct sandbox_run *r, const struct request_world *world,
 	}
 	if (b.full) {
 		free(b.at);
-		return error_set(e, ERROR_INPUT, "the command, its environment and its files are larger "
-		                 "than %u MiB", REQUEST_SIZE_MAX >> 20);
+		return b.out_of_memory ? error_memory(e)
+		                       : error_set(e, ERROR_INPUT, "the command, its environment and its "
+		                                   "files are larger than %u MiB", REQUEST_SIZE_MAX >> 20);
 	}
 	q.size = (uint32_t)b.size;
 	memcpy(b.at, &q, sizeof q);
