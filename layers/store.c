@@ -84,7 +84,8 @@ static void sweep(struct store *s)
 		auto_close int fd = openat(s->tmp, entry->d_name,
 		                             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+		/* What cannot be opened now, for want of descriptors, may be at work. */
+		if (fd < 0 ? errno == ELOOP || errno == ENXIO : flock(fd, LOCK_EX | LOCK_NB) == 0)
 			path_remove(s->tmp, entry->d_name, &ignored);
 	}
 	closedir(stream);

@@ -1,5 +1,6 @@
 #include "layers_fixture.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "layers/scope.h"
@@ -145,6 +146,25 @@ static void what_a_dead_process_left_is_swept(void **state)
 	close(tube[1]);
 }
 
+/* H289: whoever has few descriptors left takes nothing for abandoned. */
+static void what_cannot_be_opened_is_not_swept(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit before, few;
+	struct store_temp t;
+
+	close(store_temp_file(f->store, &t, &f->error));
+	store_discard(&t);
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = before;
+	for (few.rlim_cur = 16; few.rlim_cur < 64; few.rlim_cur++) {
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		store_close(store_open(store_path(f->store), &f->error));
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	}
+	assert_ok(f, store_write(f->store, STORE_STEPS, "a", "1", 1, &f->error));
+}
+
 static void note_damage(void *context, const char *text)
 {
 	snprintf(context, 300, "%s", text);
@@ -260,6 +280,7 @@ int main(void)
 		with_store(of_two_trees_the_first_counts),
 		with_store(a_folder_that_nobody_finished_is_none),
 		with_store(what_a_dead_process_left_is_swept),
+		with_store(what_cannot_be_opened_is_not_swept),
 		with_store(a_record_that_was_changed_or_cut_is_absent),
 		with_store(what_is_no_file_is_removed_and_not_followed),
 		with_store(a_tree_that_became_a_file_is_none),
