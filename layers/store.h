@@ -127,7 +127,9 @@ char *store_read(struct store *s, enum store_room room, const char *name, size_t
                  struct error *e);
 int store_remove(struct store *s, enum store_room room, const char *name, struct error *e);
 
-/* All that was kept becomes durable and gets its final name. Nothing kept: nothing done. */
+/* All that was kept becomes durable and gets its final name. Nothing kept: nothing done. When the
+ * disk refuses, all that was not durable yet is removed: it would be taken for good by the next
+ * flush, which is not told any more (H241). */
 int store_flush(struct store *s, struct error *e);
 
 /* Every name in ROOM, synced or not, to VISIT; it returns 0 to go on. Of folders also those that a

@@ -118,6 +118,22 @@ static int publish(struct store *s, const struct unsynced *u, struct error *e)
 	return error_errno(e, "keep %s/%s/%s", s->path, store_room_name(u->room), u->name);
 }
 
+/* Called with the mutex held: the disk refused bytes, nobody knows whose, and the kernel tells of it
+ * once. Whoever asked again would be told that all is well, so what is not synced is no more. Others
+ * who have the store open are told at their own flush. */
+static void distrust_unsynced(struct store *s)
+{
+	struct error ignored;
+
+	path_remove(s->tmp, s->boot_id, &ignored);
+	for (int i = 0; i < STORE_ROOMS; i++) {
+		if (s->boot[i] >= 0)
+			close(s->boot[i]);
+		s->boot[i] = -1;
+	}
+	s->count = 0;
+}
+
 /* Twice, first what is in the files and then their names. Both times the whole file system: on a disk
  * with a journal that is one commit, where an fsync of each room would wait for the disk once a room. */
 int store_flush(struct store *s, struct error *e)
@@ -125,8 +141,10 @@ int store_flush(struct store *s, struct error *e)
 	int result = 0;
 
 	pthread_mutex_lock(&s->mutex);
-	if (s->count > 0 && syncfs(s->root) < 0)
+	if (s->count > 0 && syncfs(s->root) < 0) {
 		result = error_errno(e, "sync %s", s->path);
+		distrust_unsynced(s);
+	}
 	for (size_t i = 0; result == 0 && i < s->count; i++)
 		result = publish(s, &s->unsynced[i], e);
 	if (result == 0 && s->count > 0 && syncfs(s->root) < 0)

@@ -28,7 +28,12 @@ survives() { with "$1" && is_good; }
 # It must notice: success would be a lie.
 fails() { with "$1" && [ "$status" -ne 0 ] && grep -Eq "$2" "$work/fault.log" && is_good; }
 
+# H241: and it is not asked again, for the kernel would say that all is well.
+keeps_nothing() {
+	with "$1" && [ "$status" -ne 0 ] && ! find "$CAIRN_ROOT" -type f | grep -E "/(blobs|tables|steps|images)/"
+}
 check "syncing fails" fails 'syncfs:error=EIO:when=1' 'sync .*: Input/output error'
+check "... and what was not synced is gone" keeps_nothing 'syncfs:error=EIO:when=1'
 check "syncing the names fails" fails 'syncfs:error=EIO:when=2' 'Input/output error'
 for when in 1 4 12 40; do
 	check "no room for write $when" survives \
