@@ -124,10 +124,34 @@ int store_shared_file(struct store *s, const char *name, struct error *e)
 	return error_set(e, ERROR_SYSTEM, "%s/%s is not a file that can be written", s->path, name);
 }
 
+/* A store of a newer cairn may mean other things by the same names, and is left alone. One without
+ * the file was made before there was one; where none can be written nothing else can. */
+static int check_version(struct store *s, struct error *e)
+{
+	auto_close int fd = openat(s->root, "version", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	auto_close int new = -1;
+	char text[16] = "";
+	long version;
+
+	if (fd < 0 && errno == ENOENT) {
+		new = openat(s->root, "version", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (new >= 0)
+			dprintf(new, "%d\n", STORE_VERSION);
+		return 0;
+	}
+	if (fd < 0 || read(fd, text, sizeof text - 1) < 0)
+		return error_errno(e, "read version");
+	version = strtol(text, NULL, 10);
+	if (version <= STORE_VERSION)
+		return 0;
+	return error_set(e, ERROR_UNSUPPORTED, "a newer cairn made it (version %ld; this one knows %d): "
+	                 "use that one, or a store of its own", version, STORE_VERSION);
+}
+
 static int open_all(struct store *s, struct error *e)
 {
 	s->root = path_make_user_dirs(s->path, 0700, e);
-	if (s->root < 0)
+	if (s->root < 0 || check_version(s, e) < 0)
 		return -1;
 	/* Waits for a collection to end. A store that cannot be written to needs no such care. */
 	s->users = openat(s->root, "users", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);

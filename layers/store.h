@@ -14,6 +14,7 @@
  *     locks/HEX          flock files; freed by the kernel when a process dies
  *     pieces             where compressed pieces of layers lie (layers/reuse.h)
  *     users              locked by every process that has the store open
+ *     version            what all this is called together, STORE_VERSION
  *     tmp/               files under way, and what is not synced yet
  *
  * A file is absent or complete, and what turns out not to be what was kept (disks rot, people edit) is
@@ -32,6 +33,9 @@
 
 #include "layers/digest.h"
 #include "layers/error.h"
+
+/* Raised when an older cairn would misread, or remove, what a newer one keeps. */
+#define STORE_VERSION 1
 
 enum store_room {
 	STORE_BLOBS,

@@ -165,6 +165,34 @@ static void what_cannot_be_opened_is_not_swept(void **state)
 	assert_ok(f, store_write(f->store, STORE_STEPS, "a", "1", 1, &f->error));
 }
 
+static void write_version(struct fixture *f, const char *text)
+{
+	char path[200];
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/version", store_path(f->store));
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* H254. */
+static void a_store_of_a_newer_version_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	write_version(f, "2\n");
+	assert_null(store_open(store_path(f->store), &f->error));
+	assert_int_equal(f->error.kind, ERROR_UNSUPPORTED);
+	assert_non_null(strstr(f->error.text, "a newer cairn made it (version 2; this one knows 1)"));
+	write_version(f, "1\n");
+	store_close(again(f));
+	/* Its writing was cut short by a loss of power. */
+	write_version(f, "");
+	store_close(again(f));
+}
+
 static void note_damage(void *context, const char *text)
 {
 	snprintf(context, 300, "%s", text);
@@ -281,6 +309,7 @@ int main(void)
 		with_store(a_folder_that_nobody_finished_is_none),
 		with_store(what_a_dead_process_left_is_swept),
 		with_store(what_cannot_be_opened_is_not_swept),
+		with_store(a_store_of_a_newer_version_is_left_alone),
 		with_store(a_record_that_was_changed_or_cut_is_absent),
 		with_store(what_is_no_file_is_removed_and_not_followed),
 		with_store(a_tree_that_became_a_file_is_none),
