@@ -115,9 +115,11 @@ int path_make_dirs(int root, const char *path, mode_t mode, struct error *e)
 int path_make_user_dirs(const char *path, mode_t mode, struct error *e)
 {
 	auto_close int slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	auto_free char *here = path[0] == '/' ? strdup("") : getcwd(NULL, 0);
+	auto_free char *here = getcwd(NULL, 0);
 	auto_free char *absolute = NULL;
 
+	if (slash >= 0 && path[0] == '/')
+		return path_make_dirs(slash, path, mode, e);
 	if (slash < 0 || !here)
 		return error_errno(e, "open %s", path);
 	if (asprintf(&absolute, "%s/%s", here, path) < 0)

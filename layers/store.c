@@ -58,6 +58,12 @@ char *store_default_path(void)
 	return NULL;
 }
 
+int store_no_place(struct error *e)
+{
+	return error_set(e, ERROR_INPUT, "no place for the store: set HOME or CAIRN_ROOT, or name one "
+	                 "with --root");
+}
+
 static int open_room(int at, const char *name, struct error *e)
 {
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -153,8 +159,10 @@ static int open_all(struct store *s, struct error *e)
 	s->root = path_make_user_dirs(s->path, 0700, e);
 	if (s->root < 0 || check_version(s, e) < 0)
 		return -1;
-	/* Waits for a collection to end. A store that cannot be written to needs no such care. */
+	/* Waits for a collection to end. */
 	s->users = openat(s->root, "users", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (s->users < 0)
+		s->users = openat(s->root, "users", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (s->users >= 0 && flock(s->users, LOCK_SH) < 0)
 		return error_errno(e, "lock users");
 	s->tmp = open_room(s->root, "tmp", e);
@@ -186,12 +194,14 @@ struct store *store_open(const char *path, struct error *e)
 	if (!s->path)
 		s->path = path ? absolute_path(path) : store_default_path();
 	if (!s->path) {
-		error_set(e, ERROR_INPUT, "no place for the store: set CAIRN_ROOT or HOME");
+		store_no_place(e);
 		store_close(s);
 		return NULL;
 	}
 	if (open_all(s, e) < 0) {
 		error_context(e, "the store %s", s->path);
+		error_set(e, e->kind, "%.1900s (--root or CAIRN_ROOT names another place)",
+		          strdupa(e->text));
 		store_close(s);
 		return NULL;
 	}

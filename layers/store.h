@@ -59,8 +59,10 @@ struct store;
  * $CAIRN_ROOT, else /var/lib/cairn for root, else ${XDG_DATA_HOME:-~/.local/share}/cairn. */
 struct store *store_open(const char *path, struct error *e);
 
-/* The default place, absolute; the caller frees it. NULL when the environment tells none. */
+/* The default place, absolute; the caller frees it. NULL when the environment tells none, which
+ * store_no_place says. */
 char *store_default_path(void);
+int store_no_place(struct error *e);
 void store_close(struct store *s);
 
 /* The store's absolute path, for messages. */
