@@ -132,12 +132,12 @@ $(TALK): $(TALK).o
 	$(LINK) -static
 
 # Preloaded by tests/faults/run.
-MEMORY   := $(OUT)/tests/faults/memory.so
-$(MEMORY): tests/faults/memory.c
+FAULTS   := $(patsubst %.c,$(OUT)/%.so,$(sort $(wildcard tests/faults/*.c)))
+$(FAULTS): $(OUT)/%.so: %.c
 	@mkdir -p $(@D)
 	@$(CC) $(filter-out -MMD -MP,$(OURS)) $(CFLAGS) -shared -fPIC -o $@ $<
 
-check: testing-packages $(PROGRAM) unit $(CLIENT) $(TOOL) $(DUMP) $(DRIVE) $(TALK) $(MEMORY) fuzz
+check: testing-packages $(PROGRAM) unit $(CLIENT) $(TOOL) $(DUMP) $(DRIVE) $(TALK) $(FAULTS) fuzz
 	@CAIRN=$(abspath $(PROGRAM)) OUT=$(abspath $(OUT)) tests/run
 
 asan:

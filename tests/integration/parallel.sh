@@ -1,4 +1,5 @@
-# Many builds at once on one store, and prunes beside them: none disturbs another (H247, H248).
+# Many builds at once on one store, and prunes and pulls beside them: none disturbs another (H247,
+# H248). ROUNDS asks for more of them.
 . ../lib.sh
 
 builds=8 rounds=${ROUNDS:-4}
@@ -30,6 +31,22 @@ prune_until_done() {
 	done >"$work/prune.log" 2>&1
 }
 
+# Each pull is of an image that is not there, and what it brings is whole.
+port=$((20000 + ($$ + 7777) % 20000))
+pull_until_done() {
+	pulls=0
+	until [ -e "$work/done" ]; do
+		"$CAIRN" pull -q "localhost:$port/pulled" && "$CAIRN" save -o "$work/pulled.tar" "localhost:$port/pulled" &&
+			"$CAIRN" rmi "localhost:$port/pulled" || { echo failed >>"$work/pulls"; break; }
+		pulls=$((pulls + 1))
+	done >"$work/pull.log" 2>&1
+	echo "$pulls done" >>"$work/pulls"
+}
+pulled_well() {
+	cat "$work/pull.log" "$work/pulls"
+	grep -qx '[1-9][0-9]* done' "$work/pulls" && ! grep -q failed "$work/pulls"
+}
+
 round() {
 	pids='' bad=0
 	for i in $(seq "$builds"); do
@@ -46,13 +63,20 @@ not_mounted() { ! grep -F "$work" /proc/self/mountinfo; }
 for i in $(seq "$rounds"); do
 	check "$builds builds at once, round $i" round "$i"
 done
+check "docker-registry starts" registry "$port"
+printf 'FROM localhost/base\nRUN echo pulled >/pulled\n' >"$work/context/Dockerfile.pulled"
+check "an image to pull" "$CAIRN" build -q --push -f "$work/context/Dockerfile.pulled" -t "localhost:$port/pulled" "$work/context"
 prune_until_done &
 pruner=$!
+pull_until_done &
+puller=$!
 for i in $(seq "$rounds"); do
 	check "$builds builds at once beside prunes, round $i" round "pruned-$i"
 done
 touch "$work/done"
 wait "$pruner"
+wait "$puller"
+check "pulls beside builds and prunes" pulled_well
 check "nothing stays mounted" not_mounted
 check "a prune with nobody else at work" "$CAIRN" prune -af
 check "leaves the images whole" round last
