@@ -200,7 +200,8 @@ int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_r
 
 	if (prepare_once(s, e) < 0)
 		return -1;
-	while (ways[s->way](s, r, result, &refusal, e) < 0)
+	/* A way that fails for another reason says nothing of the one before. */
+	for (; ways[s->way](s, r, result, &refusal, e) < 0; refusal = REFUSED_NOTHING)
 		if (!choose_another(s, refusal, r->store, e) || clear_work(r, e) < 0)
 			return -1;
 	look_for_memory_kill(s, result);

@@ -41,6 +41,22 @@ printf 'COPY f2 /\nRUN dd if=/dev/zero of=/zeros bs=1M count=40; cp /zeros /two\
 mount -o remount,size=10m "$work/disk"
 refuses "the next one does not fit" 'No space left|almost full' "$CAIRN" build -t localhost/next "$work/context"
 check "... the first is whole" "$CAIRN" save -o "$work/first.tar" localhost/first
+
+# Where overlays are refused, as on another overlay, and there is no room for copies, it ends all the
+# same.
+mount -o remount,size=100m "$work/disk"
+mkdir "$work/disk/lower" "$work/disk/upper" "$work/disk/work" "$work/merged"
+if mount -t overlay -o "lowerdir=$work/disk/lower,upperdir=$work/disk/upper,workdir=$work/disk/work" overlay \
+	"$work/merged" 2>/dev/null; then
+	export CAIRN_ROOT="$work/merged/store"
+	make_context
+	check "a build in copies" build
+	printf 'FROM localhost/app\nRUN echo more\n' >"$work/context/Dockerfile"
+	mount -o remount,size=$(($(df -k --output=used "$work/disk" | tail -n 1) + 1100))k "$work/disk"
+	refuses "copies have no room" 'No space left|almost full' \
+		timeout -s KILL 30 "$CAIRN" build --progress=plain "$work/context"
+	umount "$work/merged"
+fi
 umount "$work/disk"
 export CAIRN_ROOT="$work/store"
 summary
