@@ -1,7 +1,6 @@
 #include "builder/build/etc_files.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,8 +72,39 @@ char *etc_hosts(const char *hostname, const char *const *add, size_t count, cons
 	return text;
 }
 
-/* TEXT without its name servers, and SERVER in front. */
-static char *with_server(const char *text, const char *server)
+/* Docker's, where a machine has none that a RUN could ask. */
+#define PUBLIC_SERVERS "nameserver 8.8.8.8\nnameserver 8.8.4.4\n"
+
+static const char *next_line(const char *line)
+{
+	const char *end = strchr(line, '\n');
+
+	return end ? end + 1 : line + strlen(line);
+}
+
+/* Is LINE a "nameserver ADDRESS"? Of IPv4 only, or of any kind. */
+static bool is_server(const char *line, bool ipv4)
+{
+	const char *address = line + 10;
+	size_t length;
+
+	if (strncmp(line, "nameserver", 10) != 0 || (*address != ' ' && *address != '\t'))
+		return false;
+	address += strspn(address, " \t");
+	length = strcspn(address, " \t\r\n");
+	return length > 0 && (!ipv4 || !memchr(address, ':', length));
+}
+
+static bool has_server(const char *text, bool ipv4)
+{
+	for (const char *line = text; *line; line = next_line(line))
+		if (is_server(line, ipv4))
+			return true;
+	return false;
+}
+
+/* TEXT without its name servers, and SERVERS in front. */
+static char *with_servers(const char *text, const char *servers)
 {
 	char *changed = NULL;
 	size_t size;
@@ -82,27 +112,29 @@ static char *with_server(const char *text, const char *server)
 
 	if (!f)
 		return NULL;
-	fprintf(f, "nameserver %s\n", server);
-	for (const char *line = text; line && *line;) {
-		size_t length = strcspn(line, "\n");
-
-		if (strncmp(line, "nameserver", 10) != 0)
-			fprintf(f, "%.*s\n", (int)length, line);
-		line += length + (line[length] == '\n');
-	}
+	fputs(servers, f);
+	for (const char *line = text; *line; line = next_line(line))
+		if (!is_server(line, false))
+			fprintf(f, "%.*s\n", (int)strcspn(line, "\n"), line);
 	return fclose(f) == 0 ? changed : NULL;
 }
 
-char *etc_resolv_conf(const char *server)
+char *etc_resolv_conf(int root, const char *server, struct error *because)
 {
-	struct error ignored;
-	auto_close int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_free char *text = root < 0 ? NULL
-	                                : path_read(root, "etc/resolv.conf", RESOLV_CONF_MAX, NULL,
-	                                            &ignored);
+	auto_free char *text = path_read(root, "/etc/resolv.conf", RESOLV_CONF_MAX, NULL, because);
+	bool is_there = text || because->kind != ERROR_NOT_FOUND;
+	char line[64];
 
-	if (server)
-		return with_server(text, server);
-	/* A RUN shares this machine's network, so this machine's servers answer it too. */
-	return text ? take_pointer(&text) : strdup("nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
+	if (text && has_server(text, server)) {
+		because->text[0] = '\0';
+		if (!server)
+			return take_pointer(&text);
+		snprintf(line, sizeof line, "nameserver %s\n", server);
+		return with_servers(text, line);
+	}
+	if (!server && (text || !is_there))
+		because->text[0] = '\0';
+	else if (text)
+		error_set(because, ERROR_INPUT, "/etc/resolv.conf names no server with an IPv4 address");
+	return with_servers(text ? text : "", PUBLIC_SERVERS);
 }

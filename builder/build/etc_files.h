@@ -17,6 +17,10 @@ char *etc_hosts(const char *hostname, const char *const *add, size_t count, cons
 /* "name:host-gateway"? */
 bool is_host_gateway(const char *add_host);
 
-/* This machine's resolv.conf, with SERVER for its name servers when the network is not this
- * machine's (NULL: it is); the caller frees it. NULL when memory is out. */
-char *etc_resolv_conf(const char *server);
+/* The etc/resolv.conf beneath ROOT, this machine's "/", for a RUN; the caller frees it. SERVER is NULL
+ * when the RUN has this machine's network, and reaches all servers of this machine; else it is an
+ * address in a network of the RUN's own, where whoever makes that network asks the first of this
+ * machine's servers with an IPv4 address, on loopback too. Where that is none, Docker's public servers
+ * are in their place, and BECAUSE has words for it when that is a surprise: when a file was there and
+ * could not be read, or the network is one's own; else its text is "". NULL when memory is out. */
+char *etc_resolv_conf(int root, const char *server, struct error *because);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "builder/build/etc_files.h"
+#include "layers/scope.h"
 
 #define DEFAULT_HOSTNAME "buildkitsandbox"
 
@@ -66,7 +67,27 @@ static int set_user(const char *spec, struct scene *s, struct error *e)
 	return 0;
 }
 
-static int set_files(const struct building *b, struct scene *s, struct error *e)
+static int set_name_servers(struct task *t, struct scene *s, struct error *e)
+{
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct error because;
+	char note[sizeof because.text + 100];
+
+	if (root < 0)
+		return error_errno(e, "open /");
+	s->resolv_conf = etc_resolv_conf(root, sandbox_network_server(s->run.network), &because);
+	if (!s->resolv_conf)
+		return error_memory(e);
+	if (*because.text && s->run.network != SANDBOX_NETWORK_NONE) {
+		snprintf(note, sizeof note, "%s: this RUN asks the name servers 8.8.8.8 and 8.8.4.4",
+		         because.text);
+		vertex_note(t->vertex, note);
+	}
+	s->run.resolv_conf = s->resolv_conf;
+	return 0;
+}
+
+static int set_files(const struct building *b, struct task *t, struct scene *s, struct error *e)
 {
 	/* A RUN that shares this machine's network finds its services where they are. */
 	static const char *const gateways[] = {
@@ -80,12 +101,8 @@ static int set_files(const struct building *b, struct scene *s, struct error *e)
 	                     gateways[s->run.network], e);
 	if (!s->hosts)
 		return -1;
-	s->resolv_conf = etc_resolv_conf(sandbox_network_server(s->run.network));
-	if (!s->resolv_conf)
-		return error_memory(e);
 	s->run.hosts = s->hosts;
-	s->run.resolv_conf = s->resolv_conf;
-	return 0;
+	return set_name_servers(t, s, e);
 }
 
 static enum sandbox_network network_of(const struct build_options *o, const struct run_step *step)
@@ -128,7 +145,7 @@ int scene_open(struct building *b, struct task *t, struct running *running, stru
 	if (!s->run.mount_points)
 		return -1;
 	if (set_user(step->user, s, e) < 0 || set_limits(b->options, s, e) < 0 ||
-	    set_files(b, s, e) < 0 || open_mounts(b, t, running, s, e) < 0 ||
+	    set_files(b, t, s, e) < 0 || open_mounts(b, t, running, s, e) < 0 ||
 	    environment_make(b, step, s->user.home, &s->env, e) < 0)
 		return -1;
 	s->run.env = (const char *const *)s->env.item;

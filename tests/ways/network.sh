@@ -48,6 +48,35 @@ refuses 'other networks are not known' 'network mode "bridge" not supported: use
 refuses 'pasta has no gateway' 'there is no gateway with --network=pasta' \
 	"$CAIRN" build --network=pasta --add-host gate:host-gateway "$work/net"
 
+# H229: a stub resolver on loopback, as of systemd, is asked through the network of a RUN's own.
+# Where no server can be, others stand in, and that is said. In a network where port 53 is ours.
+printf 'nameserver 127.0.0.53\nsearch lan\n' >"$work/resolv.stub"
+printf 'nameserver 2001:db8::53\n' >"$work/resolv.six"
+printf 'FROM base\nRUN cat /etc/resolv.conf; busybox nslookup -type=a web.test || true\n' >"$work/net/names"
+printf 'FROM base\nRUN cat /etc/resolv.conf\n' >"$work/net/servers"
+cat >"$work/names.py" <<'END'
+import os, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.53", 53))
+if os.fork():
+    os._exit(0)  # ready
+s.settimeout(20)
+q, who = s.recvfrom(512)
+end = q.index(b"\0", 12) + 5
+s.sendto(q[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + q[12:end] + b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\7", who)
+END
+unshare -n -m sh -c 'busybox ip link set lo up && python3 "$1/names.py" || exit
+	build() { "$1/shared/cairn" build --progress=plain --no-cache --network=slirp4netns \
+		--build-context "base=$1/base/rootfs" -f "$1/net/$2" "$1/net"; }
+	mount --bind "$1/resolv.stub" /etc/resolv.conf && build "$1" names >"$1/stub.log" 2>&1
+	mount --bind "$1/resolv.six" /etc/resolv.conf && build "$1" servers >"$1/six.log" 2>&1' - "$work"
+cp "$work/stub.log" "$work/log"
+check 'a stub resolver on loopback is asked through slirp4netns' saw 'Address: 192.0.2.7$'
+check '... and the rest of its file is kept' saw 'search lan$'
+cp "$work/six.log" "$work/log"
+check 'where only IPv6 servers are, public ones are asked' saw 'nameserver 8.8.8.8$'
+check '... and that is said' grep -q '^#[0-9]* /etc/resolv.conf names no server with an IPv4 address: this RUN asks' "$work/log"
+
 # Ordinary users need the device, which not every machine lets them have.
 if mknod -m 666 "$work/tun" c 10 200 && (: <>"$work/tun") 2>/dev/null; then
 	mount --bind "$work/tun" /dev/net/tun
