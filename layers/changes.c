@@ -331,16 +331,18 @@ static bool look_alike(const struct entry *a, const struct entry *b)
 	       (a->xattrs_size == 0 || memcmp(a->xattrs, b->xattrs, a->xattrs_size) == 0);
 }
 
-/* Is there a directory below, and is it the same as ENTRY? */
-static int compare_below(struct walk *w, const struct entry *entry, bool *is_dir, bool *same,
-                         struct error *e)
+/* Is there a directory below, and is it the same as ENTRY? Its TIME is that of the disk: a tree that
+ * was unpacked has the layer's there, which may be after the epoch, a RUN's own has one before it
+ * was held against that. */
+static int compare_below(struct walk *w, const struct entry *entry, int64_t time, bool *is_dir,
+                         bool *same, struct error *e)
 {
 	struct found found;
 	int result = w->below ? stack_lookup(w->below, entry->path, &found, e) : 0;
 	const struct entry *b = &found.entry;
 
 	*is_dir = result > 0 && (b->type == ENTRY_DIR || b->type == ENTRY_OPAQUE);
-	*same = *is_dir && b->mtime == entry->mtime && look_alike(entry, b);
+	*same = *is_dir && (b->mtime == entry->mtime || b->mtime == time) && look_alike(entry, b);
 	return result < 0 ? -1 : 0;
 }
 
@@ -409,7 +411,7 @@ static int visit_dir(struct walk *w, int fd, const struct stat *st, struct error
 		refuse_partial(w, e);
 		goto fail;
 	}
-	if (compare_below(w, &l.entry, &is_dir, &same, e) < 0)
+	if (compare_below(w, &l.entry, st->st_mtim.tv_sec, &is_dir, &same, e) < 0)
 		goto fail;
 	l.opaque = overlay.opaque;
 	if (overlay.opaque && (is_dir || !w->below))

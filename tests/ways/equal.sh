@@ -55,3 +55,21 @@ for name in $beyond; do
 done
 check 'of which most need no more than a single id' [ "$(wc -l <"$work/$one.ids")" -ge 25 ]
 same 'as one with that' $one
+
+# An epoch before the times of the base's folders: one that has lent a place for a mount is unchanged.
+# And another user than root.
+mkdir "$work/shared/early"
+printf 'FROM base\nRUN chmod 1777 /tmp\nUSER app\nWORKDIR /tmp/mine\nRUN id -u >who; pwd >>who\n' >"$work/shared/early/Dockerfile"
+early() {
+	user=$1 way=$2
+	set -- env SOURCE_DATE_EPOCH=5 "$cairn" build -q --no-cache --isolation "$way" \
+		--build-context "base=oci-layout://$work/shared/base" "$work/shared/early"
+	[ "$user" = root ] || set -- as "$user" "$@"
+	"$@" 2>&1 | tail -n 1
+}
+early=$(early root overlay)
+for user in root $many; do
+	for way in copy chroot; do
+		check "an early epoch, another user, by $user ($way)" equal "$early" "$(early $user $way)"
+	done
+done
