@@ -20,6 +20,7 @@ enum { EINTR = 4, POLLRDHUP_HERE = 0x2000 };
 void chroot_enter(struct inside *in)
 {
 	must(sys(prctl, PR_SET_CHILD_SUBREAPER, 1), "adopt", "orphans");
+	command_take_name(in->r);
 	in->proc = (int)must(sys(openat, AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open",
 	                     "/proc");
 	if (in->r->flags & REQUEST_TERMINAL)

@@ -136,6 +136,15 @@ static long map_id(const char *path, uint32_t number)
 	return write_file(path, line);
 }
 
+void command_take_name(const struct request *r)
+{
+	if (!has_other_name(r))
+		return;
+	must(sys(unshare, CLONE_NEWUSER), "make a user namespace", "");
+	must(map_id("/proc/self/uid_map", r->uid), "map", "the user");
+	must(map_id("/proc/self/gid_map", r->gid), "map", "the group");
+}
+
 /* Order matters: the filter needs CAP_SYS_ADMIN to be set without no_new_privs, ids need
  * CAP_SETGID and CAP_SETUID, and with the user goes whatever is not kept. */
 static void become(struct start *s)
@@ -146,11 +155,11 @@ static void become(struct start *s)
 	long keyring = sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0), answer;
 	bool chrooted = r->flags & REQUEST_CHROOT;
 
-	/* A kernel or a container without keyrings has none that could be shared. */
-	if (has_other_name(r)) {
+	if (has_other_name(r) && !chrooted) {
 		need(s, map_id("/proc/self/uid_map", r->uid), "map the user");
 		need(s, map_id("/proc/self/gid_map", r->gid), "map the group");
 	}
+	/* A kernel or a container without keyrings has none that could be shared. */
 	need(s, keyring == -ENOSYS || keyring == -EPERM ? 0 : keyring, "open a session keyring");
 	need(s, sys(setsid), "start a session");
 	if (s->in->terminal >= 0)
@@ -305,7 +314,8 @@ static void not_started(struct start *s, struct reply *answer)
 /* With our memory until exec, and us waiting for that: nothing is copied. */
 static __attribute__((noinline)) long start_child(struct start *s)
 {
-	unsigned namespaces = has_other_name(s->in->r) ? CLONE_NEWUSER : 0;
+	const struct request *r = s->in->r;
+	unsigned namespaces = has_other_name(r) && !(r->flags & REQUEST_CHROOT) ? CLONE_NEWUSER : 0;
 	long pid = sys(clone, CLONE_VM | CLONE_VFORK | namespaces | SIGCHLD, 0, 0, 0, 0);
 	uint64_t none = 0;
 
@@ -322,8 +332,9 @@ static __attribute__((noinline)) long start_child(struct start *s)
 static void enter_directory(struct inside *in)
 {
 	const char *cwd = at(in, in->r->cwd);
-	bool one = in->r->flags & REQUEST_ONE_ID;
-	int dir = point_directory(in, cwd, one ? 0 : in->r->uid, one ? 0 : in->r->gid);
+	/* The command takes another name, but we do not. */
+	bool root = in->r->flags & REQUEST_ONE_ID && !(in->r->flags & REQUEST_CHROOT);
+	int dir = point_directory(in, cwd, root ? 0 : in->r->uid, root ? 0 : in->r->gid);
 	char real[PATH_SIZE];
 
 	must(sys(fchdir, dir), "enter", cwd);

@@ -135,5 +135,9 @@ long terminal_take(const struct inside *in);
 
 /* --- command.c -------------------------------------------------------------------------------- */
 
+/* Who is to run a command as another user and has one id only gets that user's number for it. In a
+ * chroot that comes first: the kernel gives no user namespace to who has left the root directory. */
+void command_take_name(const struct request *r);
+
 /* Run the command to its end, kill what it leaves, and say how it went (in REPLY). */
 void command_run(struct inside *in, struct reply *answer);

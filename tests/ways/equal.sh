@@ -57,7 +57,7 @@ check 'of which most need no more than a single id' [ "$(wc -l <"$work/$one.ids"
 same 'as one with that' $one
 
 # An epoch before the times of the base's folders: one that has lent a place for a mount is unchanged.
-# And another user than root.
+# And another user than root, also where there is a single id.
 mkdir "$work/shared/early"
 printf 'FROM base\nRUN chmod 1777 /tmp\nUSER app\nWORKDIR /tmp/mine\nRUN id -u >who; pwd >>who\n' >"$work/shared/early/Dockerfile"
 early() {
@@ -68,7 +68,7 @@ early() {
 	"$@" 2>&1 | tail -n 1
 }
 early=$(early root overlay)
-for user in root $many; do
+for user in root $many $one; do
 	for way in copy chroot; do
 		check "an early epoch, another user, by $user ($way)" equal "$early" "$(early $user $way)"
 	done
