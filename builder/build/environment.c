@@ -21,11 +21,15 @@ static int add_variable(struct environment *env, const char *name, const char *v
 	return asprintf(&env->item[env->count], "%s=%s", name, value) < 0 ? -1 : (int)env->count++;
 }
 
+/* But an empty HOME, which is none: as runc has it. */
 static int add_words(struct environment *env, const char *const *words)
 {
 	for (size_t i = 0; words && words[i]; i++) {
-		char *word = strdup(words[i]);
+		char *word;
 
+		if (strcmp(words[i], "HOME=") == 0)
+			continue;
+		word = strdup(words[i]);
 		if (!word)
 			return -1;
 		env->item[env->count++] = word;

@@ -1,7 +1,6 @@
 #include "builder/command/run_flags.h"
 
 #include <stdlib.h>
-
 #include <string.h>
 
 #include "builder/command/flag_values.h"
@@ -56,6 +55,20 @@ static int read_limits(struct build_flags *flags, struct error *e)
 	while ((value = options_next(&flags->options, "ulimit", &at)))
 		if (ulimit_value(value, &flags->ulimit[flags->build.ulimit_count++], e) < 0)
 			return -1;
+	return 0;
+}
+
+/* It becomes a line of /etc/hosts, and the kernel keeps 64 bytes. Who gives none means the usual one. */
+static int check_hostname(struct build_options *b, struct error *e)
+{
+	const char *name = b->hostname;
+
+	if (name && !*name)
+		b->hostname = NULL;
+	else if (name && (strlen(name) > 64 || name[strspn(name, "0123456789-._abcdefghijklmnopqrstuvwxyz"
+	                                                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ")]))
+		return error_set(e, ERROR_INPUT, "invalid host name for a RUN: \"%s\" (up to 64 letters, digits, "
+		                 "\".\", \"-\" and \"_\")", name);
 	return 0;
 }
 
@@ -191,7 +204,7 @@ int run_flags_read(struct build_flags *flags, struct error *e)
 	const struct options *o = &flags->options;
 	struct build_options *b = &flags->build;
 
-	if (read_number(o, "jobs", 1000, &b->jobs, e) < 0 ||
+	if (check_hostname(b, e) < 0 || read_number(o, "jobs", 1000, &b->jobs, e) < 0 ||
 	    read_number(o, "run-retry", 1000, &b->run_retries, e) < 0 ||
 	    read_duration(o, "run-timeout", &b->run_timeout_ms, e) < 0 ||
 	    read_duration(o, "run-idle-timeout", &b->run_idle_timeout_ms, e) < 0)

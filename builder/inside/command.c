@@ -7,6 +7,7 @@
 #include <linux/keyctl.h>
 #include <linux/openat2.h>
 #include <linux/prctl.h>
+#include <linux/resource.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <linux/stat.h>
@@ -17,6 +18,8 @@
 
 enum { EPERM = 1, ENOENT = 2, EINTR = 4, ENOEXEC = 8, EACCES = 13, ENOTDIR = 20, EINVAL = 22,
        ENOSYS = 38 };
+/* The soft limit of open files that Docker gives a command since its release 25. */
+enum { USUAL_FILES = 1024 };
 enum { S_KIND = 0170000, S_DIRECTORY = 0040000, S_PIPE = 0010000 };
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -35,19 +38,6 @@ struct start {
 static bool has_other_name(const struct request *r)
 {
 	return r->flags & REQUEST_ONE_ID && (r->uid != 0 || r->gid != 0);
-}
-
-static long limit_resources(const struct inside *in)
-{
-	const struct limit *limit = at(in, in->r->limits);
-	long answer = 0;
-
-	for (uint32_t i = 0; i < in->r->limit_count && answer >= 0; i++) {
-		uint64_t value[2] = { limit[i].soft, limit[i].hard };
-
-		answer = sys(prlimit64, 0, limit[i].resource, value, 0);
-	}
-	return answer;
 }
 
 static long set_capabilities(const struct request *r)
@@ -86,6 +76,37 @@ static void need(struct start *s, long answer, const char *what)
 	s->failed = what;
 	s->answer = answer;
 	sys(exit, 1);
+}
+
+static void limit_resources(struct start *s)
+{
+	/* As the kernel counts them. */
+	static const char *const names[] = {
+		"cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile", "memlock", "as", "locks",
+		"sigpending", "msgqueue", "nice", "rtprio", "rttime",
+	};
+	static char text[96];
+	struct text t = { text, text + sizeof text };
+	const struct limit *limit = at(s->in, s->in->r->limits);
+	uint64_t value[2];
+	long answer;
+
+	/* cairn's own is as high as it gets, which programs that close all files are slow with. */
+	if (sys(prlimit64, 0, RLIMIT_NOFILE, 0, value) >= 0 && value[0] > USUAL_FILES) {
+		value[0] = USUAL_FILES;
+		sys(prlimit64, 0, RLIMIT_NOFILE, value, 0);
+	}
+	for (uint32_t i = 0; i < s->in->r->limit_count; i++) {
+		value[0] = limit[i].soft;
+		value[1] = limit[i].hard;
+		answer = sys(prlimit64, 0, limit[i].resource, value, 0);
+		if (answer >= 0)
+			continue;
+		text_add(&t, "set the limit \"");
+		text_add(&t, names[limit[i].resource % (sizeof names / sizeof *names)]);
+		text_add(&t, answer == -EPERM ? "\", which is above what may be had here" : "\"");
+		need(s, answer, text);
+	}
 }
 
 /* The kernel calls an id invalid that the user namespace does not have. */
@@ -165,7 +186,7 @@ static void become(struct start *s)
 	if (s->in->terminal >= 0)
 		need(s, terminal_take(s->in), "take the terminal");
 	sys(setpriority, 0, 0, 0);
-	need(s, limit_resources(s->in), "set a resource limit");
+	limit_resources(s);
 	/* A container that does not let us limit anything limits us already. */
 	answer = drop_bounds(r->capabilities);
 	need(s, answer == -EPERM && chrooted ? 0 : answer, "limit capabilities");

@@ -10,7 +10,8 @@
  * What the command sees is what Docker's builder shows it: its own /dev, /proc with the host's
  * secrets masked, a read-only /sys, Docker's default capabilities and system call filter, umask
  * 0022, no signal ignored or blocked, an empty standard input, no other descriptors than 0 to 2,
- * no terminal unless one is asked for. Nothing of cairn's own environment.
+ * no terminal unless one is asked for, 1024 open files unless it raises that itself. Nothing of
+ * cairn's own environment.
  *
  * Threads: one sandbox may run many commands at once. The thread that calls sandbox_run must live
  * until it returns, which it does; if the process dies, so does everything it runs.

@@ -161,6 +161,68 @@ cp "$ctx.log" "$work/settings.log"
 (umask 077; export TZ=Asia/Tokyo; cd /usr; plain settings --no-cache >"$ctx.log" 2>&1)
 check 'whatever those of the caller are' equal "$(grep -o 'is: .*' "$work/settings.log" | tail -n 1)" \
 	"$(grep -o 'is: .*' "$ctx.log" | tail -n 1)"
+printf 'FROM base AS t\nRUN echo "is: $(ulimit -Sn) $(ulimit -Hn)"\n' >"$work/Dockerfile.files"
+for soft in 64 4096; do
+	(ulimit -Sn $soft; ulimit -Hn 5000; plain files --no-cache >"$ctx.log" 2>&1)
+	check "open files are as usual, whether the caller has $soft" grep -q 'is: 1024 5000$' "$ctx.log"
+done
+shows 'limits, memory to share, a name and hosts are what is asked for' '70 80 7 2048 me.test 192.0.2.9 2001:db8::9' \
+	--ulimit nofile=70:80 --ulimit cpu=7 --shm-size 2m --hostname me.test \
+	--add-host four:192.0.2.9 --add-host 'six=[2001:db8::9]' <<'END'
+FROM base AS t
+RUN echo $(ulimit -Sn) $(ulimit -Hn) $(ulimit -t) $(df -k /dev/shm | awk 'END { print $2 }') $(hostname) \
+    $(awk '$2 == "four" || $2 == "six" { print $1 }' /etc/hosts) >/out
+END
+for wrong in 'nofile=999999999999:limit "nofile", which is above'; do
+	fails "--ulimit ${wrong%%:*}" "${wrong#*:}" --ulimit "${wrong%%:*}" <<-'END'
+		FROM base
+		RUN true
+	END
+done
+for name in 'a b' "$(printf 'a\n192.0.2.1 b')" "$(printf %065d 0)" a/b; do
+	fails 'a host name that is none' 'invalid host name for a RUN' --hostname "$name" <<-'END'
+		FROM base
+		RUN true
+	END
+done
+
+# H234: where a command's variables come from.
+variables() {
+	sentence=$1 expected=$2
+	shift 2
+	{ cat; printf 'RUN env | grep -vE "^(PWD|SHLVL)=" | sort >/out\n'; } |
+		shows "$sentence" "$(echo "$expected" | tr ' ' '\n')" "$@"
+}
+image '{}'
+usual=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+variables 'an image that sets none' "HOME=/root $usual" <<'END'
+FROM base AS t
+END
+variables 'a path of its own, and one that is empty, stay' 'A= HOME=/ PATH=/bin' <<'END'
+FROM base AS t
+ENV PATH=/bin HOME=/ A=
+END
+variables 'the last of ENV and ARG counts' "A=arg B=env C=given E=default HOME=/root $usual" \
+	--build-arg C=given --build-arg UNUSED=x --build-arg D=x <<'END'
+FROM base AS t
+ENV A=env
+ARG A=arg
+ARG B=arg
+ENV B=env
+ARG C=default
+ARG E=default
+ARG F
+END
+variables 'proxies are for all, in both letters' \
+	"HOME=/root HTTP_PROXY=http://p N=1 NO_PROXY=x $usual http_proxy=http://p no_proxy=x" \
+	--build-arg http_proxy=http://p --build-arg NO_PROXY=x <<'END'
+FROM base AS t
+ENV N=1
+END
+build --target t --build-arg http_proxy=http://p -o "type=oci,dest=$work/proxied.tar" <"$work/shown"
+check 'and stay out of the image' sh -c 'mkdir "$0" && tar -C "$0" -xf "$0.tar" && cd "$0/blobs/sha256" &&
+	grep -l "\"history\"" * >../config && grep -q N=1 "$(cat ../config)" && ! grep -i proxy= "$(cat ../config)"' "$work/proxied"
+image "$config"
 
 # H239: what is printed cannot speak to a terminal.
 printf 'FROM base\nRUN printf "\\033]0;title\\007 a\\rb \\033[2J half"; printf "\\377\\376\\n"\n' >"$work/Dockerfile.ansi"

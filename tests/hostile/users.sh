@@ -86,6 +86,7 @@ home_of root /root
 home_of app /home/app
 home_of 4242 /
 home_of app /mine 'ENV HOME=/mine'
+home_of app /home/app 'ENV HOME='
 image '{"Env":["PATH=/bin"],"User":"app"}' "$work/layer"
 shows 'the user of the image' '1000 1000' <<'END'
 FROM base AS b
