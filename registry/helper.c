@@ -1,6 +1,7 @@
 #include "registry/helper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -9,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "layers/path.h"
 #include "layers/scope.h"
@@ -72,6 +74,17 @@ static int spawn(const char *program, const char *verb, const int fd[3], pid_t *
 	return failed;
 }
 
+/* A file in memory with room for an answer: nobody waits for anybody, and more cannot be written. */
+static int make_room(const char *name)
+{
+	auto_close int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, ANSWER_MAX) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
+/* What was not written to is zeros. */
 static char *read_back(int fd, struct error *e)
 {
 	char *text = malloc(ANSWER_MAX + 1);
@@ -89,10 +102,8 @@ static char *read_back(int fd, struct error *e)
 int helper_run(const char *name, const char *verb, const char *question, char **answer,
                struct error *e)
 {
-	/* Files in memory: nobody waits for anybody, however much is written. */
 	auto_close int in = memfd_create("question", MFD_CLOEXEC);
-	auto_close int out = memfd_create("answer", MFD_CLOEXEC);
-	auto_close int noise = memfd_create("noise", MFD_CLOEXEC);
+	auto_close int out = make_room("answer"), noise = make_room("noise");
 	auto_free char *program = NULL;
 	int failed, status;
 	pid_t pid;
@@ -114,6 +125,8 @@ int helper_run(const char *name, const char *verb, const char *question, char **
 	status = wait_for(pid, e);
 	if (status < 0)
 		return error_context(e, "credential helper %s", program);
+	if (lseek(out, 0, SEEK_CUR) == ANSWER_MAX)
+		return error_set(e, ERROR_INPUT, "credential helper %s: its answer is too long", program);
 	*answer = read_back(out, e);
 	if (*answer && status > 0 && !**answer) {
 		free(*answer);

@@ -221,6 +221,33 @@ static void helpers_answer_for_their_hosts(void **state)
 	fails("d.io", "killed by signal 9");
 }
 
+/* H061. */
+static void a_helper_that_breaks_is_one_clear_error(void **state)
+{
+	static const struct {
+		const char *script, *said;
+	} broken[] = {
+		{ "kill -SEGV $$", "docker-credential-broken: killed by signal 11" },
+		{ "exit 0", "its answer has no Username and Secret" },
+		{ "exit 1", "docker-credential-broken: it failed without a word" },
+		{ "echo '{\"Username\":'", "its answer has no Username and Secret" },
+		{ "echo '{\"Username\":1,\"Secret\":[]}'", "its answer has no Username and Secret" },
+		{ "head -c 1000000000 /dev/zero", "docker-credential-broken: its answer is too long" },
+		{ "yes >&2 || exit 3", "docker-credential-broken: y" },
+		{ "printf '{\"Username\":\"u\",\"Secret\":\"'; head -c 200000 /dev/zero | tr '\\0' s; echo '\"}'",
+		  "docker-credential-broken: its answer is too long" },
+	};
+	auto_free char *text = NULL;
+
+	put("config.json", "{\"credHelpers\":{\"b.io\":\"broken\"}}", 0600);
+	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+		assert_true(asprintf(&text, "#!/bin/sh\n%s\n", broken[i].script) > 0);
+		put("docker-credential-broken", text, 0755);
+		fails("b.io", broken[i].said);
+		free(take_pointer(&text));
+	}
+}
+
 static void the_environment_can_hold_a_config(void **state)
 {
 	put("config.json", "{\"auths\":{\"r.io\":{\"auth\":\"dTpw\"}}}", 0600);
@@ -325,6 +352,7 @@ int main(void)
 		cmocka_unit_test(entries_have_many_forms),
 		cmocka_unit_test(no_file_is_no_credentials_and_a_broken_one_an_error),
 		cmocka_unit_test(helpers_answer_for_their_hosts),
+		cmocka_unit_test(a_helper_that_breaks_is_one_clear_error),
 		cmocka_unit_test(the_environment_can_hold_a_config),
 		cmocka_unit_test(keeping_leaves_the_rest_of_the_file_alone),
 		cmocka_unit_test(a_link_to_the_file_stays_one),
