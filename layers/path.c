@@ -127,6 +127,14 @@ int path_make_user_dirs(const char *path, mode_t mode, struct error *e)
 	return path_make_dirs(slash, absolute, mode, e);
 }
 
+bool path_is_there(int dir, const char *name)
+{
+	struct stat st;
+
+	/* faccessat would be faccessat2, which old filters of containers deny with EPERM. */
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 char *path_clean(const char *path)
 {
 	char *clean = malloc(strlen(path) + 2), *out = clean;

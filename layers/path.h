@@ -8,6 +8,7 @@
  * Source: openat2(2), RESOLVE_IN_ROOT.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -30,6 +31,9 @@ int path_make_user_dirs(const char *path, mode_t mode, struct error *e);
 /* Remove NAME in DIR and all below. Follows no link, enters no other mount, mends directories
  * without permission bits. What is not there is no error. */
 int path_remove(int dir, const char *name, struct error *e);
+
+/* Is there a NAME in DIR? A link is there, whatever it leads to. */
+bool path_is_there(int dir, const char *name);
 
 /* The lexical path of PATH within "/", for comparing: leading "/", no ".", no "..", no double or
  * trailing slash. The caller frees it; NULL when memory is out. */

@@ -310,26 +310,37 @@ void store_spare_damage(struct store *s, bool spared)
 	s->spared = spared;
 }
 
+/* Take the folder of that name, which was just made. 0 when another process's sweep has won the race to
+ * its lock: next name. */
+static int take_own_folder(struct store *s, struct error *e)
+{
+	int fd = openat(s->tmp, s->own_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result;
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && path_is_there(s->tmp, s->own_name)) {
+		s->own = fd;
+		return 1;
+	}
+	result = errno == EWOULDBLOCK || errno == ENOENT
+	                 ? 0
+	                 : error_errno(e, "lock %s/tmp/%s", s->path, s->own_name);
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
 /* Called with the mutex held: this process's own folder, locked for as long as it lives. */
 static int own_folder(struct store *s, struct error *e)
 {
-	if (s->own >= 0)
-		return 0;
-	for (unsigned n = 0;; n++) {
+	int taken = s->own >= 0;
+
+	for (unsigned n = 0; taken == 0; n++) {
 		snprintf(s->own_name, sizeof s->own_name, "%d.%u", getpid(), n);
-		if (mkdirat(s->tmp, s->own_name, 0700) == 0) {
-			s->own = openat(s->tmp, s->own_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-			/* Another process's sweep may have won the race to the lock: next name. */
-			if (s->own >= 0 && flock(s->own, LOCK_EX | LOCK_NB) == 0 &&
-			    faccessat(s->tmp, s->own_name, F_OK, 0) == 0)
-				return 0;
-			if (s->own >= 0)
-				close(s->own);
-			s->own = -1;
-		} else if (errno != EEXIST) {
+		if (mkdirat(s->tmp, s->own_name, 0700) == 0)
+			taken = take_own_folder(s, e);
+		else if (errno != EEXIST)
 			return error_errno(e, "create %s/tmp/%s", s->path, s->own_name);
-		}
 	}
+	return taken < 0 ? -1 : 0;
 }
 
 int store_temp(struct store *s, struct store_temp *t, struct error *e)
@@ -404,8 +415,7 @@ static int list_one(struct store *s, enum store_room room, int dir, bool unsynce
 	while (result == 0 && (errno = 0, entry = readdir(stream))) {
 		if (entry->d_name[0] == '.' || (store_holds_folders(room) && is_mark(entry->d_name)))
 			continue;
-		if (unsynced &&
-		    faccessat(s->final[room], entry->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		if (unsynced && path_is_there(s->final[room], entry->d_name))
 			continue;
 		result = visit(entry->d_name, context);
 	}

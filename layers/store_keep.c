@@ -36,8 +36,7 @@ static int keep_file(struct store *s, struct store_temp *t, enum store_room room
 /* Is there a whole folder with MARK? Marks move from DIR to their final place. */
 static bool is_marked(const struct store *s, enum store_room room, int dir, const char *mark)
 {
-	return faccessat(dir, mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
-	       faccessat(s->final[room], mark, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return path_is_there(dir, mark) || path_is_there(s->final[room], mark);
 }
 
 /* A folder without a mark is used by nobody: its maker, or the machine, died. */

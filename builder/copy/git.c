@@ -388,7 +388,7 @@ static int populate(const struct git_place *p, const struct git_access *a, int d
 	        NULL, e) < 0 ||
 	    (committed && read_time(p, dir, commit, committed, e) < 0))
 		return -1;
-	if (!p->no_submodules && faccessat(dir, ".gitmodules", F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (!p->no_submodules && path_is_there(dir, ".gitmodules") &&
 	    run(p, a, dir, (const char *[]){ "submodule", "-q", "update", "--init", "--recursive",
 	                                     "--depth=1", NULL }, NULL, e) < 0)
 		return -1;
