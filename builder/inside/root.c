@@ -5,7 +5,7 @@
 
 #include "builder/inside/inside.h"
 
-enum { EPERM = 1, EACCES = 13, EINVAL = 22, MNT_DETACH = 2 };
+enum { EPERM = 1, EACCES = 13, EINVAL = 22, ENOSYS = 38, MNT_DETACH = 2 };
 
 /* Before 6.7 all layers must fit one page: they get short names, links in a folder of the
  * workspace, which lead through our descriptors, so that no path of the store is read as options. */
@@ -136,6 +136,27 @@ static long must_mount(long answer, const char *what)
 	return must(answer, what, "");
 }
 
+/* Filters of containers, and old kernels, lack calls that a world is made with. That is found out before
+ * anything is made: asked for nothing, a call that is there has something else to say. */
+static void look_for_calls(void)
+{
+	static const struct {
+		const char *name;
+		long number;
+	} calls[] = {
+		{ "openat2", __NR_openat2 }, { "fsopen", __NR_fsopen }, { "open_tree", __NR_open_tree },
+		{ "move_mount", __NR_move_mount }, { "mount_setattr", __NR_mount_setattr },
+		{ "pivot_root", __NR_pivot_root },
+	};
+
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		long answer = sys6(calls[i].number, -1, 0, 0, 0, 0, 0);
+
+		if (answer == -ENOSYS || answer == -EPERM)
+			fail_as(REPLY_NO_MOUNTS, answer, "the system call", calls[i].name);
+	}
+}
+
 void root_make(struct inside *in)
 {
 	/* Contents of secrets live here. noswap is 6.4 and not for user namespaces. */
@@ -151,6 +172,7 @@ void root_make(struct inside *in)
 	if (private == -EINVAL)
 		fail_as(REPLY_NO_MOUNTS, 0, "cairn runs in a chroot, whose / is no mount point", "");
 	must_mount(private, "make mounts private");
+	look_for_calls();
 	in->workspace = (int)new_mount("tmpfs", memory, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
 	if (in->workspace < 0)
 		in->workspace = (int)must_mount(new_mount("tmpfs", old_memory,
