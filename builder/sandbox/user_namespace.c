@@ -234,7 +234,8 @@ static bool may_leave(enum sandbox_way way)
 int sandbox_become_root(enum sandbox_way way, const char **because, struct error *e)
 {
 	static const char *const reasons[] = {
-		[MAPPED_ONE] = "newuidmap and newgidmap did not map the ids of /etc/subuid and /etc/subgid",
+		[MAPPED_ONE] = "newuidmap and newgidmap, of the package uidmap, did not map the ids of "
+		               "/etc/subuid and /etc/subgid",
 		[NO_SUBIDS] = "no ids for this user in /etc/subuid and /etc/subgid",
 	};
 	bool root = geteuid() == 0, left;

@@ -43,3 +43,28 @@ for user in $many $one; do
 	cairn prune -a -f >"$work/null"
 	check 'nothing is left of them, whoever it belonged to' equal '' "$(ls "$store/trees")$(ls "$store/tables")"
 done
+
+# H230: what a single id cannot do fails in the command, and is explained; a range that is too small
+# is named with the id that is missing; without newuidmap there is a single id.
+printf 'FROM base\nRUN chown app /bin\n' >"$work/shared/chown"
+printf 'FROM base\nCOPY --chown=4000:4000 chown /of-4000\nRUN touch /of-4000 && true\n' >"$work/shared/beyond"
+printf '%s:100000:2000\n' $many >"$work/small"
+mkdir "$work/no-tools"
+of_ids() {
+	user=$many
+	unshare -m sh -c 'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"' - "$work/small" \
+		runuser -u $many -- env -i HOME="$work/$many" PATH="$1" "$work/shared/cairn" build --progress=plain --no-cache \
+		--build-context "base=$work/base/rootfs" -f "$work/shared/beyond" ${2:-} "$work/shared" >"$work/log" 2>&1
+}
+user=$one
+cairn build --progress=plain --build-context "base=$work/base/rootfs" -f "$work/shared/chown" "$work/shared" >"$work/log"
+check 'a chown with a single id fails' grep -q '^ERROR: .*chown app /bin" did not complete' "$work/log"
+check '... and why is told' grep -q '^#[0-9]* with a single id a RUN can neither chown nor' "$work/log"
+of_ids "$PATH"
+check 'an owner beyond a small range is named' grep -q \
+	'^ERROR: .*unpack of-4000: owner 4000:4000, not one of the ids of this user namespace (/etc/subuid, /etc/subgid)' "$work/log"
+of_ids "$work/no-tools" "-o type=tar,dest=$work/$many/beyond.tar"
+check 'without newuidmap it is a file with that owner' sh -c \
+	'tar --numeric-owner -tvf "$0" | grep -q "4000/4000 .* of-4000$"' "$work/$many/beyond.tar"
+check '... and a RUN says what is missing' grep -q \
+	'^WARNING: to a RUN all files belong to its own user: newuidmap and newgidmap, of the package uidmap,' "$work/log"
