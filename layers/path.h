@@ -32,6 +32,9 @@ int path_make_user_dirs(const char *path, mode_t mode, struct error *e);
  * without permission bits. What is not there is no error. */
 int path_remove(int dir, const char *name, struct error *e);
 
+/* Remove what path_remove has moved up into DIR and died over. Nobody else removes there meanwhile. */
+void path_remove_rest(int dir);
+
 /* Is there a NAME in DIR? A link is there, whatever it leads to. */
 bool path_is_there(int dir, const char *name);
 

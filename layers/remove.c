@@ -13,6 +13,9 @@
 #include "layers/path.h"
 #include "layers/scope.h"
 
+/* What begins so is being removed. */
+#define REMOVED ".gone."
+
 /* A step may have made a file immutable (chattr +i); without this it could never be removed. */
 static void make_mutable(int dir, const char *name)
 {
@@ -81,7 +84,7 @@ static int hoist(int dir, const char *name, int top, struct worklist *list, stru
 {
 	char aside[48];
 
-	snprintf(aside, sizeof aside, ".gone.%d.%zu", gettid(), list->count);
+	snprintf(aside, sizeof aside, REMOVED "%d.%zu", gettid(), list->count);
 	if (renameat(dir, name, top, aside) < 0) {
 		auto_close int mended = errno == EACCES ? open_dir(dir, name) : -1;
 
@@ -139,10 +142,27 @@ int path_remove(int dir, const char *name, struct error *e)
 	for (size_t i = 0; result == 0 && i < list.count; i++) {
 		if (unlink_stubborn(dir, list.name[i], AT_REMOVEDIR) == 0)
 			continue;
-		result = empty(dir, list.name[i], &list, e);
+		/* What is mounted there may be of the same file system, and somebody's own. */
+		if (errno == EBUSY)
+			result = error_errno(e, "remove %s", list.name[i]);
+		else
+			result = empty(dir, list.name[i], &list, e);
 		if (result == 0 && unlink_stubborn(dir, list.name[i], AT_REMOVEDIR) < 0)
 			result = error_errno(e, "remove %s", list.name[i]);
 	}
 	worklist_release(&list);
 	return result;
+}
+
+void path_remove_rest(int dir)
+{
+	DIR *stream = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct error ignored;
+
+	if (!stream)
+		return;
+	for (struct dirent *entry; (entry = readdir(stream));)
+		if (strncmp(entry->d_name, REMOVED, strlen(REMOVED)) == 0)
+			path_remove(dir, entry->d_name, &ignored);
+	closedir(stream);
 }

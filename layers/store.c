@@ -108,10 +108,23 @@ static int read_boot_id(struct store *s)
 	return 0;
 }
 
+/* The rest of removals that were killed. */
+static void sweep_rests(struct store *s)
+{
+	path_remove_rest(s->tmp);
+	for (int i = 0; i < STORE_ROOMS; i++) {
+		path_remove_rest(s->final[i]);
+		if (s->boot[i] >= 0)
+			path_remove_rest(s->boot[i]);
+	}
+}
+
 bool store_is_alone(struct store *s)
 {
-	if (s->users >= 0 && flock(s->users, LOCK_EX | LOCK_NB) == 0)
+	if (s->users >= 0 && flock(s->users, LOCK_EX | LOCK_NB) == 0) {
+		sweep_rests(s);
 		return true;
+	}
 	/* The attempt gave our own share of the lock up. */
 	if (s->users >= 0)
 		flock(s->users, LOCK_SH);

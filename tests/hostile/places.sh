@@ -49,4 +49,33 @@ if [ -z "$as" ]; then
 	check 'where all ids are themselves a RUN runs (H232)' grep -q 'exit code: 7' "$ctx.log"
 	rm -rf "$work/namespace"
 fi
+
+# H035: what a step made is used where all it could see is the same, and never for an image that only says
+# that it was made so.
+image '{"Env":["PATH=/bin","A=1"],"Labels":{"l":"1"}}'
+printf 'FROM base AS t\nRUN echo $A >/out\nFROM scratch\nCOPY --from=t /out /out\n' >"$work/shown"
+shows 'a variable of the base' 1 <"$work/shown"
+image '{"Env":["PATH=/bin","A=2"],"Labels":{"l":"1"}}'
+shows 'another value of it runs the step again' 2 <"$work/shown"
+image '{"Env":["PATH=/bin","A=2"],"Labels":{"l":"2"}}'
+build --target t -o "type=oci,dest=$work/label.tar" <"$work/shown"
+check 'another label does not' grep -q '^#[0-9]* CACHED' "$ctx.log"
+check 'and is the one that the image has' sh -c 'tar -xOf "$0" | grep -aq "\"l\":\"2\""' "$work/label.tar"
+image "$config"
+
+# H226: what died is swept away, but not through a mount that somebody has put there, of the same file
+# system, too. What a sweep of somebody who was killed has left goes with the next one.
+if [ -z "$as" ]; then
+	mkdir -p "$CAIRN_ROOT/tmp/4194304.0/folder/mounted" "$CAIRN_ROOT/tmp/4194305.0"
+	mount --bind "$work/victim" "$CAIRN_ROOT/tmp/4194304.0/folder/mounted"
+	mount --bind "$work/victim" "$CAIRN_ROOT/tmp/4194305.0"
+	"$CAIRN" prune -f >"$ctx.log" 2>&1
+	check 'mounts in folders that are swept are not entered' [ -e "$work/victim/file" ]
+	for place in $(awk '$4 ~ "/victim$" { print $5 }' /proc/self/mountinfo); do # wherever they were moved to
+		umount "$place"
+	done
+	"$CAIRN" prune -f >"$ctx.log" 2>&1
+	check 'the folders go when they are gone' sh -c \
+		'! find "$0/tmp" -name mounted -o -name ".gone.*" -o -name "419430*" | grep .' "$CAIRN_ROOT"
+fi
 unharmed_by 'other places'
