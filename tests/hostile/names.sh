@@ -36,6 +36,29 @@ END
 check 'the store has its own folders only' sh -c "! ls -A '$CAIRN_ROOT' | grep -Evx '$rooms'"
 check 'and digests in them' sh -c "! find '$CAIRN_ROOT' -path '$CAIRN_ROOT/tmp/*' -o -path '$CAIRN_ROOT/trees/*/*' -o \
 	-path '$CAIRN_ROOT/mounts/*/*' -o -path '$CAIRN_ROOT/searched/salt' -o -path '$CAIRN_ROOT/*/*' -printf '%P\n' | grep -Ev '^(blobs/sha256|[a-z]+/(slot-)?[0-9a-f]{64}(\.[0-9a-z]+)*|blobs/sha256/[0-9a-f]{64})\$'"
+
+# H058: text of an image is kept as it is, and nobody obeys it.
+strange='binary:///bin/sh $(touch '$work'/victim/new) `id` ;|&
+]0;title %s %n ../../x'
+python3 - "$work/strange.json" "$strange" <<'END'
+import json, sys
+text = sys.argv[2]
+json.dump({"Env": ["PATH=/bin", "X=" + text], "Labels": {"l": text, text: "v"}, "Cmd": [text], "StopSignal": "SIGTERM"},
+          open(sys.argv[1], "w"))
+END
+image "$(cat "$work/strange.json")"
+build -o "type=oci,dest=$work/strange.tar" <<'END'
+FROM base
+RUN [ "${#X}" -gt 60 ] && echo "$X"
+END
+check 'labels and variables full of commands are kept' python3 -c 'import json, sys, tarfile
+tar = tarfile.open(sys.argv[1])
+load = lambda digest: json.load(tar.extractfile("blobs/sha256/" + digest["digest"][7:]))
+config = load(load(json.load(tar.extractfile("index.json"))["manifests"][0])["config"])["config"]
+wanted = json.load(open(sys.argv[2]))
+assert {k: config[k] for k in wanted} == wanted, config' "$work/strange.tar" "$work/strange.json"
+check 'and cannot speak to a terminal' sh -c "grep -q 'binary:///bin/sh' '$ctx.log' && ! grep -q '$(printf '\033')' '$ctx.log'"
+image "$config"
 unharmed_by 'names'
 
 # H025: archives as contexts; names of images are never those of folders.

@@ -25,6 +25,12 @@ for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
 	(eval "plain exit >'$work/null' 2>&1 $closed")
 	check "with $closed it fails as well" [ $? -eq 1 ]
 done
+# H033: no folder for temporary files is asked for, whatever the caller names.
+for place in '' relative /no/such /proc "$work/victim"; do
+	(cd "$work/tmp" && TMPDIR=$place plain exit >"$ctx.log" 2>&1)
+	check "with TMPDIR=$place as well" grep -q 'exit code: 7$' "$ctx.log"
+done
+check 'and nothing is left there' sh -c '! ls -A "$0" | grep .' "$work/tmp"
 check 'and no log is in a file of the store' sh -c "! grep -rlaF 'exit code: 7' '$CAIRN_ROOT'"
 unharmed_by 'a messy start'
 

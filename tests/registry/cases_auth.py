@@ -112,6 +112,7 @@ def _():
     pull(f"{r.name}/a/b:1").ok()
 
 
+# H037.
 @case("realms that are no token servers are not asked (H153)")
 def _():
     for realm, why in (("file:///etc/passwd", "only http and https"), ("http://169.254.169.254/token", "not encrypted"),
@@ -195,6 +196,7 @@ def _():
         (place() / "asked").unlink()
 
 
+# H036.
 @case("a helper that is missing is an error, and nobody is asked in its place (H184)")
 def _():
     r = registry(basic=("user", "s3cret"))

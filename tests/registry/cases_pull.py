@@ -34,6 +34,7 @@ def _():
     equal(len(r.seen(part="manifests")), 1, "requests")
 
 
+# H038.
 @case("a blob on another host, another port or with a signature gets no credentials (H151)")
 def _():
     a, b, c = registry(basic=("user", "s3cret")), registry("127.0.0.2"), registry()
@@ -52,6 +53,7 @@ def _():
             f.unlink()
 
 
+# H038.
 @case("another host that asks for a token gets one for nobody (H152)")
 def _():
     a, b = registry(basic=("user", "s3cret")), registry("127.0.0.2", bearer=Tokens())
@@ -65,6 +67,7 @@ def _():
     equal([x[2] for x in b.bearer.asked], [None] * len(b.bearer.asked), "authorizations at its token server")
 
 
+# H037, H038.
 @case("another host cannot ask for the password of the first (H152)")
 def _():
     a, b = registry(basic=("user", "s3cret")), registry("127.0.0.2", basic=("user", "s3cret"))
@@ -76,6 +79,7 @@ def _():
     equal([q.authorization for q in b.log if q.authorization], [], "authorizations")
 
 
+# H037, H067.
 @case("redirects to other protocols, strange hosts, internal addresses are refused")
 def _():
     for to, why in (("file:///etc/passwd", "only http and https"), ("ftp://127.0.0.1/x", "only http and https"),
@@ -90,6 +94,7 @@ def _():
         kept_nothing()
 
 
+# H036.
 @case("https never becomes http, neither by redirect nor by realm (H153)")
 def _():
     a, b = registry(tls=tls()), registry()
@@ -113,6 +118,7 @@ def _():
     pull(f"{r.name}/a/b:1").fails("more than 10 redirects")
 
 
+# H036.
 @case("a certificate that nobody vouches for is an error, and http is not tried in its place (H189)")
 def _():
     r = registry(tls=tls())
@@ -307,6 +313,7 @@ def _():
     kept_nothing()
 
 
+# H041.
 @case("bytes that are not what they are called are refused, whatever the registry says of them (H129)")
 def _():
     good, bad = image(b"good"), image(b"bad")
@@ -350,6 +357,7 @@ def _():
     pull(f"{r.name}/a/b:1").ok()
 
 
+# H043.
 @case("endless answers end, and do not fill the memory")
 def _():
     zeros = b"0" * 65536

@@ -50,6 +50,7 @@ def _():
     push(f"{r.name}/a/b:1", image()).fails("does not say where to send the blob")
 
 
+# H038.
 @case("an upload that is sent elsewhere takes no credentials along (H151)")
 def _():
     a, b = registry(basic=("user", "s3cret")), registry("127.0.0.2")
@@ -67,6 +68,7 @@ def _():
     equal({q.authorization for q in b.log}, {None}, "authorizations")
 
 
+# H038.
 @case("an upload that is redirected is sent again in full, without credentials (H170)")
 def _():
     a, b = registry(basic=("user", "s3cret")), registry("127.0.0.2")

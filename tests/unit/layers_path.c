@@ -41,6 +41,7 @@ static int outcome(int fd, ino_t *inode)
 	return 0;
 }
 
+/* H065. */
 static void without_openat2_the_answers_are_the_same(void **state)
 {
 	static const char *const parts[] = {

@@ -62,7 +62,7 @@ check 'a chown with a single id fails' grep -q '^ERROR: .*chown app /bin" did no
 check '... and why is told' grep -q '^#[0-9]* with a single id a RUN can neither chown nor' "$work/log"
 of_ids "$PATH"
 check 'an owner beyond a small range is named' grep -q \
-	'^ERROR: .*unpack of-4000: owner 4000:4000, not one of the ids of this user namespace (/etc/subuid, /etc/subgid)' "$work/log"
+	'^ERROR: .*unpack of-4000: owner 4000:4000 is not among the ids of this user namespace (/etc/subuid, /etc/subgid)' "$work/log"
 of_ids "$work/no-tools" "-o type=tar,dest=$work/$many/beyond.tar"
 check 'without newuidmap it is a file with that owner' sh -c \
 	'tar --numeric-owner -tvf "$0" | grep -q "4000/4000 .* of-4000$"' "$work/$many/beyond.tar"
