@@ -286,8 +286,9 @@ static int try_once(struct building *b, struct task *t, const struct scene *scen
 		say_end(b->options, &result, end, end_size);
 		/* What the kernel says to it ("Invalid argument") explains nothing. */
 		if (!b->trees.keep_owners && !result.overtime && !*result.reason)
-			vertex_note(t->vertex, "with a single id a RUN can neither chown nor become another user: "
-			            "give this user more of them in /etc/subuid and /etc/subgid");
+			vertex_note(t->vertex, "with a single id a RUN can neither chown nor become "
+			            "another user: give this user more of them in /etc/subuid and "
+			            "/etc/subgid");
 		/* What cannot be started is not there the next time, either. */
 		outcome = *result.reason || last ? give_up(b, t, scene, &a, end, e) : 1;
 	} else if (outcome == 0) {

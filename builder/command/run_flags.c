@@ -58,7 +58,7 @@ static int read_limits(struct build_flags *flags, struct error *e)
 	return 0;
 }
 
-/* It becomes a line of /etc/hosts, and the kernel keeps 64 bytes. Who gives none means the usual one. */
+/* It becomes a line of /etc/hosts, and the kernel keeps 64 bytes. Empty, it is the usual one. */
 static int check_hostname(struct build_options *b, struct error *e)
 {
 	const char *name = b->hostname;
@@ -67,8 +67,8 @@ static int check_hostname(struct build_options *b, struct error *e)
 		b->hostname = NULL;
 	else if (name && (strlen(name) > 64 || name[strspn(name, "0123456789-._abcdefghijklmnopqrstuvwxyz"
 	                                                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ")]))
-		return error_set(e, ERROR_INPUT, "invalid host name for a RUN: \"%s\" (up to 64 letters, digits, "
-		                 "\".\", \"-\" and \"_\")", name);
+		return error_set(e, ERROR_INPUT, "invalid host name for a RUN: \"%s\" (up to 64 letters, "
+		                 "digits, \".\", \"-\" and \"_\")", name);
 	return 0;
 }
 

@@ -234,7 +234,8 @@ static void a_helper_that_breaks_is_one_clear_error(void **state)
 		{ "echo '{\"Username\":1,\"Secret\":[]}'", "its answer has no Username and Secret" },
 		{ "head -c 1000000000 /dev/zero", "docker-credential-broken: its answer is too long" },
 		{ "yes >&2 || exit 3", "docker-credential-broken: y" },
-		{ "printf '{\"Username\":\"u\",\"Secret\":\"'; head -c 200000 /dev/zero | tr '\\0' s; echo '\"}'",
+		{ "printf '{\"Username\":\"u\",\"Secret\":\"'; head -c 200000 /dev/zero | tr '\\0' s; "
+		  "echo '\"}'",
 		  "docker-credential-broken: its answer is too long" },
 	};
 	auto_free char *text = NULL;
