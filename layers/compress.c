@@ -33,8 +33,10 @@ struct press {
 	ZSTD_CCtx *zstd;
 	ZSTD_DCtx *unzstd;
 	unsigned char *input, *inflated;
-	int earlier;                /* the blob that was last reused from, -1: none */
+	struct direct earlier;      /* the blob that was last reused from; descriptor -1: none */
 	struct digest earlier_blob;
+	unsigned char *window;      /* whole blocks of it */
+	size_t window_size;
 };
 
 struct slot {
@@ -89,16 +91,19 @@ static void press_release(struct press *p)
 	ZSTD_freeDCtx(p->unzstd);
 	free(p->input);
 	free(p->inflated);
-	if (p->earlier >= 0)
-		close(p->earlier);
+	free(p->window);
+	if (p->earlier.fd >= 0)
+		close(p->earlier.fd);
 }
 
 static int press_init(struct press *p, const struct job *job, struct error *e)
 {
 	*p = (struct press){
-		.kind = job->kind, .earlier = -1,
+		.kind = job->kind, .earlier.fd = -1,
 		.input = malloc(PIECE_MAX), .inflated = malloc(PIECE_MAX),
+		.window_size = (job->bound / DIRECT_ALIGNMENT + 2) * DIRECT_ALIGNMENT,
 	};
+	p->window = aligned_alloc(DIRECT_ALIGNMENT, p->window_size);
 	if (p->kind == COMPRESSION_GZIP) {
 		p->gzip = libdeflate_alloc_compressor(job->level);
 		p->gunzip = libdeflate_alloc_decompressor();
@@ -106,9 +111,9 @@ static int press_init(struct press *p, const struct job *job, struct error *e)
 		p->zstd = ZSTD_createCCtx();
 		p->unzstd = ZSTD_createDCtx();
 	}
-	if (!p->input || !p->inflated || !(p->gzip ? (void *)p->gunzip : p->zstd ? p->unzstd : NULL)) {
+	if (!p->input || !p->inflated || !p->window || !(p->gzip ? (void *)p->gunzip : p->zstd ? p->unzstd : NULL)) {
 		press_release(p);
-		*p = (struct press){ .earlier = -1 };
+		*p = (struct press){ .earlier.fd = -1 };
 		return error_memory(e);
 	}
 	if (p->zstd) {
@@ -195,6 +200,23 @@ static bool inflates_to_input(struct press *p, const struct slot *slot)
 	       memcmp(p->input, p->inflated, size) == 0;
 }
 
+/* The bytes of SLOT's piece, by way of whole blocks. */
+static bool read_packed(struct press *p, struct slot *slot)
+{
+	size_t before = (size_t)(slot->piece.offset % DIRECT_ALIGNMENT);
+	size_t size = before + slot->piece.packed;
+	ssize_t n;
+
+	size += DIRECT_ALIGNMENT - 1 - (size + DIRECT_ALIGNMENT - 1) % DIRECT_ALIGNMENT;
+	if (slot->piece.offset < 0 || size > p->window_size)
+		return false;
+	n = direct_read(&p->earlier, p->window, size, slot->piece.offset - (int64_t)before);
+	if (n < (ssize_t)(before + slot->piece.packed))
+		return false;
+	memcpy(slot->bytes, p->window + before, slot->piece.packed);
+	return true;
+}
+
 /* The piece in P's input as it was compressed before, if it was. */
 static bool find_packed(struct press *p, const struct job *job, struct slot *slot)
 {
@@ -203,16 +225,13 @@ static bool find_packed(struct press *p, const struct job *job, struct slot *slo
 
 	if (!reuse_find(job->table, job->how, &slot->piece, &blob) || slot->piece.packed > job->bound)
 		return false;
-	if (p->earlier < 0 || !digest_equal(&blob, &p->earlier_blob)) {
-		if (p->earlier >= 0)
-			close(p->earlier);
-		p->earlier = blob_open(job->store, &blob, -1, &ignored);
+	if (p->earlier.fd < 0 || !digest_equal(&blob, &p->earlier_blob)) {
+		if (p->earlier.fd >= 0)
+			close(p->earlier.fd);
+		p->earlier = (struct direct){ .fd = blob_open(job->store, &blob, -1, &ignored) };
 		p->earlier_blob = blob;
 	}
-	return p->earlier >= 0 &&
-	       pread(p->earlier, slot->bytes, slot->piece.packed, slot->piece.offset) ==
-	               (ssize_t)slot->piece.packed &&
-	       inflates_to_input(p, slot);
+	return p->earlier.fd >= 0 && read_packed(p, slot) && inflates_to_input(p, slot);
 }
 
 static int press_piece(struct press *p, const struct job *job, struct slot *slot, struct error *e)
