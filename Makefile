@@ -11,7 +11,12 @@ MAKEFLAGS += --jobs=$(shell nproc)
 
 WARN     := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla \
             -Werror=format-security -Wno-missing-field-initializers
-OURS     := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -MMD -MP -pthread \
+# At a fixed address, as the helper is: of a position-independent program the linked-in libraries have
+# 22,000 pointers on 110 pages to relocate at each start, a third of the time of a build with nothing
+# to do. Stack, heap and the C library stay where nobody knows, and the linker's tables are sealed.
+FIXED    := -fno-pie
+SEALED    = -no-pie -Wl,-z,relro,-z,now
+OURS     := $(FIXED) -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -MMD -MP -pthread \
             -fno-strict-aliasing -ffunction-sections -fdata-sections -fstack-protector-strong $(WARN)
 COMPILE   = $(CC) $(OURS) $(SANITIZE) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
 
@@ -22,7 +27,7 @@ COMPILE   = $(CC) $(OURS) $(SANITIZE) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
 LIBS      = $(OUT)/absent.ld -Wl,-Bstatic -lcurl -lnghttp2 -lpsl -lidn2 -lunistring -lbrotlidec -lbrotlicommon \
             -lssl -lcrypto -ljansson -lseccomp -ldeflate -lbz2 -llzma -lz -lzstd \
             -Wl,-Bdynamic -lpthread -ldl
-LINK      = @echo "  LINK  $@"; mkdir -p $(@D); $(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -pthread -Wl,--gc-sections \
+LINK      = @echo "  LINK  $@"; mkdir -p $(@D); $(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) $(SEALED) -pthread -Wl,--gc-sections \
             -Wl,--exclude-libs,ALL -o $@ $(filter %.o %.a,$^)
 
 PACKAGES := gcc make pkg-config libssl-dev libcurl4-openssl-dev libnghttp2-dev libpsl-dev libidn2-dev \
@@ -108,12 +113,12 @@ $(DUMP): $(OUT)/tests/dockerfiles/dump.o $(PARSER_A)
 FUZZ     := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 $(OUT)/fuzz/%: tests/fuzz/%.c $(wildcard parser/*.c parser/*.h) | testing-packages
 	@mkdir -p $(@D)
-	clang $(filter-out -MMD -MP,$(OURS)) -g -O1 -fsanitize=fuzzer,address,undefined \
+	clang $(filter-out -MMD -MP $(FIXED),$(OURS)) -g -O1 -fsanitize=fuzzer,address,undefined \
 	        -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^)
 
 $(OUT)/fuzz/fuzz_layer: tests/fuzz/fuzz_layer.c $(wildcard layers/*.c layers/*.h) | testing-packages
 	@mkdir -p $(@D)
-	clang $(filter-out -MMD -MP,$(OURS)) -g -O1 -fsanitize=fuzzer,address,undefined \
+	clang $(filter-out -MMD -MP $(FIXED),$(OURS)) -g -O1 -fsanitize=fuzzer,address,undefined \
 	        -fno-sanitize-recover=undefined -o $@ $(filter %.c,$^) $(LIBS)
 
 fuzz: $(FUZZ)
