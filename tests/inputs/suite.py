@@ -267,6 +267,8 @@ def entries_of(data):
         elif m.isreg():
             content = data[m.offset_data:m.offset_data + m.size]
             found[name] = ("file", m.mode, m.uid, m.gid, content)
+        elif m.islnk():
+            found[name] = found[m.linkname]
         elif m.isfifo():
             found[name] = ("fifo", m.mode, m.uid, m.gid)
         else:
