@@ -6,7 +6,7 @@
 
 #include "layers/direct.h"
 
-#define CHUNK_SIZE (1 << 20)
+#define CHUNK_SIZE (512 << 10)
 #define CHUNK_COUNT 4
 
 struct readahead {
