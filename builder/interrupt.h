@@ -1,7 +1,7 @@
 /* Interrupts: a user, a terminal or a CI system that wants this to end.
  *
- * The first SIGINT, SIGTERM or SIGHUP asks (layers/interrupted.h): steps are ended, transfers stop, what is under way is
- * given back. A second one ends the process at once; its children die with it, and its temporary
+ * The first SIGINT, SIGTERM or SIGHUP asks (layers/interrupted.h): steps are ended, transfers stop,
+ * what is under way is given back. A second one ends the process at once; its children die with it, and its temporary
  * files are removed by the next one. Who ignores a signal from the start (nohup, a shell's
  * background job) is not asked by it.
  */

@@ -111,7 +111,8 @@ static int press_init(struct press *p, const struct job *job, struct error *e)
 		p->zstd = ZSTD_createCCtx();
 		p->unzstd = ZSTD_createDCtx();
 	}
-	if (!p->input || !p->inflated || !p->window || !(p->gzip ? (void *)p->gunzip : p->zstd ? p->unzstd : NULL)) {
+	if (!p->input || !p->inflated || !p->window ||
+	    !(p->gzip ? (void *)p->gunzip : p->zstd ? p->unzstd : NULL)) {
 		press_release(p);
 		*p = (struct press){ .earlier.fd = -1 };
 		return error_memory(e);

@@ -2,9 +2,11 @@
  *
  * Compressing works in pieces (piece.h), each an independent gzip member (or zstd frame), on several
  * threads; pieces that an earlier layer had are not compressed again (reuse.h). The bytes depend on
- * the input and the level only, never on the number of threads. Inflating reads any gzip (many members), any zstd (skippable frames, window at
- * most 128 MiB), or plain bytes, and refuses bytes after the end. Archives that ADD unpacks may be
- * bzip2 or xz too; layers are never.
+ * the input and the level only, never on the number of threads.
+ *
+ * Inflating reads any gzip (many members), any zstd (skippable frames, window at most 128 MiB), or
+ * plain bytes, and refuses bytes after the end. Archives that ADD unpacks may be bzip2 or xz too;
+ * layers are never.
  *
  * libdeflate is included by compress.c and, for its CRC-32, by checksum.c; zlib, libbz2 and liblzma
  * by inflate.c only; libzstd by compress.c and inflate.c. Source: RFC 1952, RFC 8878.

@@ -17,14 +17,16 @@
  *     version            what all this is called together, STORE_VERSION
  *     tmp/               files under way, and what is not synced yet
  *
- * A file is absent or complete, and what turns out not to be what was kept (disks rot, people edit) is
- * removed and so absent: whoever needs it makes it again, as if it had never been. New files are written in tmp/PID.N (removed by the next process
- * when their owner died), then kept: moved to tmp/BOOT/, a store of the same shape that is trusted
- * until this boot ends, because the page cache tells every process the truth as long as the machine
- * is up. store_flush syncs once and then moves them to their final names. So a final name means:
- * complete, and on the disk. Folders, those of trees/, mounts/ and failed/, cannot be moved while a command
- * has them mounted: they get their final name at once, and it is an empty file NAME.whole beside
- * them that is kept and flushed like all others. Threads may share a store.
+ * A file is absent or complete, and what turns out not to be what was kept (disks rot, people edit)
+ * is removed and so absent: whoever needs it makes it again, as if it had never been.
+ *
+ * New files are written in tmp/PID.N (removed by the next process when their owner died), then kept:
+ * moved to tmp/BOOT/, a store of the same shape that is trusted until this boot ends, because the
+ * page cache tells every process the truth as long as the machine is up. store_flush syncs once,
+ * moves them to their final names, and syncs those. So a final name means: complete, and on the
+ * disk. Folders, those of trees/, mounts/ and failed/, cannot be moved while a command has them
+ * mounted: they get their final name at once, and it is an empty file NAME.whole beside them that is
+ * kept and flushed like all others. Threads may share a store.
  */
 #pragma once
 #include <stdbool.h>

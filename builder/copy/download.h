@@ -19,8 +19,8 @@ struct download {
 };
 
 /* The blob of URL (http or https). AUTHORIZATION is the header's value, NULL: of user and password in
- * URL, if any; it does not follow a redirect to another host. With WANT (may be NULL) nobody is asked when that blob is
- * here, and other bytes are ERROR_CORRUPT, of which nothing is kept. MOVED (may be NULL) hears of
+ * URL, if any; it does not follow a redirect to another host. With WANT (may be NULL) nobody is asked
+ * when that blob is here, and other bytes are ERROR_CORRUPT, of which nothing is kept. MOVED (may be NULL) hears of
  * bytes. */
 int download(struct store *s, const char *url, const char *authorization,
              const struct digest *want, void (*moved)(void *context, int64_t done, int64_t total),

@@ -25,7 +25,8 @@ struct outgoing {
 };
 
 /* Make IMAGE ready to leave as SPEC says; THREADS compress, and WATCH (may be NULL) hears of it. With
- * SPEC NULL it leaves as the store has it. An image whose layers need nothing keeps the bytes of its manifest (H143, H144). */
+ * SPEC NULL it leaves as the store has it. An image whose layers need nothing keeps the bytes of its
+ * manifest (H143, H144). */
 int outgoing_prepare(struct store *s, const struct image *image, const struct output_spec *spec,
                      unsigned threads, const struct packing_watch *watch, struct outgoing *out,
                      struct error *e);
