@@ -33,7 +33,8 @@ id_of 123 '123 0 0'
 id_of :1 '0 1 1'
 printf 'FROM base AS t\nUSER app\nRUN id -G | grep -w 4242 || :\n' >"$work/groups"
 check 'a group of the caller does not come along' sh -c \
-	'! setpriv --groups 0,4242 "$CAIRN" --root "$1/roots" build --progress=plain --build-context "base=oci-layout://$1/layout" -f "$1/groups" "$0" 2>&1 | grep "^#[0-9]* [0-9.]* "' \
+	'setpriv --groups 0,4242 "$CAIRN" --root "$1/roots" build --progress=plain --build-context "base=oci-layout://$1/layout" -f "$1/groups" "$0" >"$1/groups.log" 2>&1 &&
+	! grep "^#[0-9]* [0-9.]* " "$1/groups.log"' \
 	"$ctx" "$work"
 shows 'no capability is inheritable or ambient' 'CapAmb:0 CapBnd:a80425fb CapEff:a80425fb CapInh:0 CapPrm:a80425fb' <<'END'
 FROM base AS t

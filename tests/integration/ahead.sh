@@ -28,9 +28,8 @@ tar xf "$work/app.tar" -C "$work/context" --one-top-level=layout
 check "to an image that is whole" skopeo copy -q "oci:$work/context/layout" "dir:$work/dir"
 rm -rf "$work/context/layout"
 
-before=$(packed)
 printf 'FROM localhost/base\nCOPY numbers /elsewhere\nRUN echo one >/1\nRUN exit 3\n' >"$work/context/Dockerfile"
 fails() { ! "$CAIRN" build -o "type=oci,dest=$work/none.tar" "$work/context" >"$work/log" 2>&1; }
-check "a build that fails packs no more" fails
+check "a build that fails while a layer is packed ends" fails
 check "and writes nothing" test ! -e "$work/none.tar"
 summary
