@@ -27,10 +27,10 @@ static pthread_once_t start_once = PTHREAD_ONCE_INIT;
 static bool started;
 
 /* No configuration file says what OpenSSL loads into us (H310: it may name any code), and reading
- * Debian's would be a third of starting. */
+ * Debian's would be a third of starting. What OpenSSL has at the end, the end of the process frees. */
 static void start(void)
 {
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
 	started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "builder/build/base_parts.h"
+#include "builder/build/build.h"
 #include "builder/image/oci_layout.h"
 #include "layers/blob.h"
 #include "layers/json.h"
@@ -26,6 +27,7 @@ struct bases *bases_open(struct store *s, struct progress *p, struct remote *r, 
 	remote_init(&b->quick);
 	b->quick.attempts = 1;
 	pthread_mutex_init(&b->lock, NULL);
+	pthread_mutex_init(&b->joining, NULL);
 	STAILQ_INIT(&b->known);
 	return b;
 }
@@ -48,6 +50,7 @@ void bases_close(struct bases *b)
 	}
 	remote_release(&b->quick);
 	pthread_mutex_destroy(&b->lock);
+	pthread_mutex_destroy(&b->joining);
 	free(b);
 }
 
@@ -227,6 +230,8 @@ static void *check_tag(void *argument)
 
 	if (auth && pull_digest(auth, &k->reference, &now, &e) == 0) {
 		k->moved = !digest_equal(&now, &k->named);
+		if (k->moved)
+			build_cancel(); /* what stands on it is in vain */
 	} else if (e.kind != ERROR_CANCELLED) {
 		error_context(&e, "using %s as it was known earlier", k->text);
 		progress_warn(k->bases->progress, e.text);
@@ -252,20 +257,31 @@ static void begin_check(struct known_base *k, const char *name)
 	json_decref(memo);
 }
 
-int bases_confirm(void *bases, struct error *e)
+static void join_checks(struct bases *b)
+{
+	struct known_base *k;
+
+	pthread_mutex_lock(&b->joining);
+	STAILQ_FOREACH(k, &b->known, next) {
+		if (k->checking)
+			pthread_join(k->checker, NULL);
+		k->checking = false;
+	}
+	pthread_mutex_unlock(&b->joining);
+}
+
+int bases_confirm(void *bases, bool wait, struct error *e)
 {
 	struct bases *b = bases;
 	const char *moved = NULL;
 	struct known_base *k;
 
+	if (wait)
+		join_checks(b);
 	pthread_mutex_lock(&b->lock);
-	STAILQ_FOREACH(k, &b->known, next) {
-		if (k->checking)
-			pthread_join(k->checker, NULL);
-		k->checking = false;
+	STAILQ_FOREACH(k, &b->known, next)
 		if (k->moved)
 			moved = k->text;
-	}
 	pthread_mutex_unlock(&b->lock);
 	if (moved)
 		return error_set(e, ERROR_STALE, "%s names another image now", moved);

@@ -5,9 +5,9 @@
  * needs them, perhaps never. One build asks for a name once: a tag that moves meanwhile cannot give
  * two stages two images (H201).
  *
- * What came from a registry earlier is taken as remembered, so that planning and looking into the
- * cache begin at once, while a thread asks whether the tag still names it; bases_confirm waits for
- * the answer. A registry that does not answer changes nothing: what is remembered is good enough.
+ * What came from a registry earlier is taken as remembered, so that a build begins at once, while a
+ * thread asks whether the tag still names it; when it does not, the build is cancelled. A registry
+ * that does not answer changes nothing: what is remembered is good enough.
  *
  * Threads: resolving and fetching may run from several at once.
  */
@@ -34,7 +34,7 @@ int bases_resolve(void *bases, const char *image, const char *platform, const st
 
 /* struct build_options.fetch. The first layer that is asked for brings all that are missing: who
  * looks for a file looks through them to the last. With TREES a RUN will want them unpacked that
- * way, which can begin while they come; may be NULL. */
+ * way, which can begin while they come; may be NULL. Nothing comes when a tag moved: ERROR_STALE. */
 int bases_fetch(const struct base *base, size_t layer, const struct tree_rules *trees,
                 struct error *e);
 
@@ -44,9 +44,9 @@ int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e);
 /* The repository that LAYER came from, which can lend it to others of its registry; NULL: none. */
 const struct reference *bases_lender(struct bases *b, const struct layer *layer);
 
-/* struct build_options.confirm, before the first step is performed and at the end: all remembered
- * tags still name what is used. ERROR_STALE when one moved: plan again with FRESH bases. */
-int bases_confirm(void *bases, struct error *e);
+/* struct build_options.confirm: all remembered tags still name what is used, as far as is known; with
+ * WAIT as the registries say. ERROR_STALE when one moved: plan again with FRESH bases. */
+int bases_confirm(void *bases, bool wait, struct error *e);
 
 /* BASE, whose layers are all here, becomes the image NAME of this machine, as it came. */
 int bases_keep(const struct base *base, const char *name, struct error *e);

@@ -27,7 +27,8 @@ struct known_base {
 
 	struct digest named;         /* what the tag named when it was remembered */
 	pthread_t checker;           /* asks whether it still does */
-	bool checking, moved;
+	bool checking;
+	atomic_bool moved;           /* it does not */
 };
 
 struct bases {
@@ -37,6 +38,7 @@ struct bases {
 	struct remote quick;         /* the same for checking tags: one try, nobody waits for more */
 	bool fresh;
 	pthread_mutex_t lock;        /* guards the list */
+	pthread_mutex_t joining;     /* held by who waits for checks */
 	STAILQ_HEAD(, known_base) known;
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -20,13 +21,14 @@
 #define JOBS_MAX 64
 
 /* The one thing a signal handler may touch. */
-static volatile int cancel_fd = -1;
+static atomic_int cancel_fd = -1;
 
 void build_cancel(void)
 {
 	uint64_t one = 1;
+	int fd = cancel_fd;
 
-	if (cancel_fd >= 0 && write(cancel_fd, &one, sizeof one) < 0)
+	if (fd >= 0 && write(fd, &one, sizeof one) < 0)
 		return;
 }
 
@@ -359,6 +361,23 @@ static void end(struct graph *g)
 	pthread_cond_destroy(&g->changed);
 }
 
+/* The last word is whether the plan was good: what failed on a base that is old did not fail. Who
+ * would cancel has ended then. */
+static int settle(const struct build_options *options, int result, struct image *image,
+                  struct build_failure *failure)
+{
+	struct error stale, ignored;
+
+	if (!options->confirm || options->confirm(options->confirm_context, true, &stale) == 0)
+		return result;
+	if (result == 0)
+		image_release(image);
+	if (*failure->kept)
+		kept_remove(options->store, failure->kept, &ignored);
+	*failure = (struct build_failure){ .error = stale };
+	return -1;
+}
+
 int build_perform(const struct build_options *options, struct image *image,
                   struct build_failure *failure)
 {
@@ -386,6 +405,7 @@ int build_perform(const struct build_options *options, struct image *image,
 		if (result < 0)
 			image_release(image);
 	}
+	result = settle(options, result, image, failure);
 	end(&g);
 	return result;
 }

@@ -70,9 +70,10 @@ struct build_options {
 	 * that way; NULL: none will. */
 	int (*fetch)(const struct base *base, size_t layer, const struct tree_rules *trees,
 	             struct error *e);
-	/* Asked before a step is performed: is the plan still good? ERROR_STALE ends the build; plan
-	 * again then. NULL: it is. */
-	int (*confirm)(void *context, struct error *e);
+	/* Is the plan still good? Asked before a step is performed, as far as is known, and with WAIT at
+	 * the end, whatever came of it; who learns meanwhile that it is not calls build_cancel. ERROR_STALE
+	 * ends the build; plan again then. NULL: it is. */
+	int (*confirm)(void *context, bool wait, struct error *e);
 	void *confirm_context;
 	/* Told of a LAYER of the image when it is there and other steps are not yet done, from any
 	 * thread. NULL: nobody wants to know. */
@@ -92,9 +93,9 @@ struct build_failure {
 };
 
 /* Run the plan's target; IMAGE receives config and layers, written to the store but not flushed.
- * A failure or SIGINT (build_cancel) ends all running steps first. */
+ * A failure or build_cancel ends all running steps first. */
 int build_perform(const struct build_options *options, struct image *image,
                   struct build_failure *failure);
 
-/* From a signal handler: end all steps. Async-signal-safe. */
+/* From any thread or a signal handler: end all steps. Async-signal-safe; nothing without a build. */
 void build_cancel(void);

@@ -198,6 +198,20 @@ static int lock_step(struct building *b, const struct digest *key, struct error 
 	}
 }
 
+/* May T begin before it is certain that its base is still the one that is wanted? Not if it can be
+ * seen afterwards that it began: in a cache mount. */
+static bool is_without_traces(const struct task *t)
+{
+	const struct run_step *run = &t->step->run;
+
+	if (t->step->kind != STEP_RUN)
+		return true;
+	for (size_t i = 0; i < run->mount_count; i++)
+		if (run->mount[i].mount.type == MOUNT_CACHE)
+			return false;
+	return true;
+}
+
 static int perform_locked(struct building *b, struct task *t, struct key *key,
                           const struct digest *digest, void *work, struct error *e)
 {
@@ -216,7 +230,8 @@ static int perform_locked(struct building *b, struct task *t, struct key *key,
 			vertex_cached(t->vertex);
 		return found > 0 ? 0 : -1;
 	}
-	if (b->options->confirm && b->options->confirm(b->options->confirm_context, e) < 0)
+	if (b->options->confirm &&
+	    b->options->confirm(b->options->confirm_context, !is_without_traces(t), e) < 0)
 		return -1;
 	slot_of(b, t, &slot);
 	vertex_start(t->vertex);

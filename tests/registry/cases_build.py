@@ -1,15 +1,22 @@
 """What a whole build asks of registries: with the program itself."""
-import gzip, io, tarfile
+import gzip, io, shutil, tarfile
 from suite import *
 
 
-def with_file(content, levels=(9,)):
-    """An image that can be unpacked, with the file f: in as many equal layers as there are LEVELS of gzip."""
+def with_file(content, levels=(9,), shell=False):
+    """An image that can be unpacked, with the file f, and with SHELL one that a RUN can use: in as many equal
+    layers as there are LEVELS of gzip."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as t:
         f = tarfile.TarInfo("f")
         f.size = len(content)
         t.addfile(f, io.BytesIO(content))
+        if shell:
+            t.add(shutil.which("busybox"), "bin/busybox")
+            for name in ("sh", "cat", "sleep", "wget"):
+                link = tarfile.TarInfo(f"bin/{name}")
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                t.addfile(link)
     return Image([gzip.compress(out.getvalue(), l, mtime=0) for l in levels], config={
         "architecture": "amd64", "os": "linux", "config": {},
         "rootfs": {"type": "layers", "diff_ids": [digest(out.getvalue())] * len(levels)}})
@@ -32,7 +39,12 @@ def context(dockerfile):
 
 def files(tar):
     with tarfile.open(fileobj=io.BytesIO(tar)) as t:
-        return {m.name: t.extractfile(m).read() for m in t}
+        return {m.name: t.extractfile(m).read() for m in t if m.isfile()}
+
+
+def files_named(tar, *names):
+    found = files(tar)
+    return [found.get(n) for n in names]
 
 
 @case("a tag that moves all the time is one image in a build, and asked for by HEAD first (H201, H183)")
@@ -61,6 +73,54 @@ def _():
     r.log.clear()
     cairn("build", "-q", folder)[0].ok()
     equal([q.method for q in r.log if q.path != "/v2/"], ["HEAD"], "requests of a build with nothing new")
+
+
+def moves(r, old, new, until):
+    """a/b:1 names OLD; who asks for it again is told, as soon as UNTIL is set, that it names NEW."""
+    r.add("a/b", "1", old)
+    asked = threading.Event()
+
+    def hook(q):
+        if q.path == "/started":
+            until.set()
+            return q.answer(200, b"yes")
+        if q.method == "HEAD" and q.path.endswith("/manifests/1"):
+            asked.set()
+            until.wait(20)
+            r.add("a/b", "1", new)
+    r.hook = hook
+    return asked
+
+
+@case("a step that began on a base whose tag has moved is ended, and what it did is nowhere")
+def _():
+    for then in ("cat; exit 3", "sleep 1000"):
+        r = registry()
+        old, new = with_file(b"old", shell=True), with_file(b"new", shell=True)
+        r.add("a/b", "1", old)
+        cairn("build", "-q", context(f"FROM {r.name}/a/b:1\nCOPY --from={r.name}/a/b:1 /f /f\n"))[0].ok()
+        moves(r, old, new, threading.Event())
+        result, out = cairn("build", "--network=host", "-o", "type=tar,dest=-", "--on-fail=keep", context(
+            f"FROM {r.name}/a/b:1\nRUN wget -qO- http://{r.name}/started >/told; cat /f >/g; [ $(cat /f) = new ] || "
+            f"{{ {then}; }}\nCOPY Dockerfile /x\n"))
+        result.ok().says("a/b:1 names another image now")
+        check("is kept" not in result.text, result.text)
+        equal(files_named(out, "g", "f"), [b"new", b"new"], "the image's files")
+
+
+@case("a step with a cache mount waits for the registry's word about its base")
+def _():
+    r = registry()
+    old, new = with_file(b"old", shell=True), with_file(b"new", shell=True)
+    r.add("a/b", "1", old)
+    cairn("build", "-q", context(f"FROM {r.name}/a/b:1\nCOPY --from={r.name}/a/b:1 /f /f\n"))[0].ok()
+    told = threading.Event()
+    asked = moves(r, old, new, told)
+    threading.Thread(target=lambda: (asked.wait(20), told.wait(0.5), told.set()), daemon=True).start()
+    result, out = cairn("build", "-o", "type=tar,dest=-", context(
+        f"FROM {r.name}/a/b:1\nRUN --mount=type=cache,target=/c cat /f >>/c/seen; cat /c/seen >/seen\n"))
+    result.ok().says("a/b:1 names another image now")
+    equal(files_named(out, "seen"), [b"new"], "what was run")
 
 
 @case("an index that promises another platform than its image has is told (H136)")
