@@ -395,6 +395,7 @@ def _():
             # From the thread of a request, which the server does not wait for.
             threading.Thread(target=r.close).start()
             threading.Timer(1.5, r.open).start()
+            q.handler.close_connection = True  # the body that is not read is no next request
             return True
     r.hook = restart
     push(f"{r.name}/a/b:1", img, CLIENT_PAUSE_MS=30).ok()
