@@ -2,7 +2,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#define LARGE_PAGE ((size_t)2 << 20)
+
+void *direct_buffer(size_t size)
+{
+	bool large = size >= LARGE_PAGE / 2;
+	size_t unit = large ? LARGE_PAGE : DIRECT_ALIGNMENT;
+	void *buffer;
+
+	size = (size + unit - 1) / unit * unit;
+	buffer = aligned_alloc(unit, size);
+	if (buffer && large)
+		madvise(buffer, size, MADV_HUGEPAGE);
+	return buffer;
+}
 
 static void turn(struct direct *d, bool on)
 {

@@ -60,7 +60,7 @@ void growing_begin(struct growing *g, int fd, bool direct)
 	pthread_mutex_lock(&g->mutex);
 	g->file.fd = fd;
 	if (direct)
-		g->window = aligned_alloc(DIRECT_ALIGNMENT, WINDOW_SIZE);
+		g->window = direct_buffer(WINDOW_SIZE);
 	g->failed = fd < 0 || (direct && !g->window);
 	tell(g);
 }

@@ -4,14 +4,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "layers/direct.h"
-
-#define CHUNK_SIZE (512 << 10)
-#define CHUNK_COUNT 4
+#include "layers/chunks.h"
 
 struct readahead {
 	ssize_t (*pull)(void *context, void *buffer, size_t size, struct error *e);
 	void *context;
+	struct chunks memory;
 	unsigned char *chunk[CHUNK_COUNT];
 	size_t size[CHUNK_COUNT];
 
@@ -40,11 +38,14 @@ struct readahead *readahead_begin(ssize_t (*pull)(void *, void *, size_t, struct
 	return r;
 }
 
-/* Fill chunk I: 1, 0 when the stream ended in it, -1. */
-static int fill(struct readahead *r, unsigned i, struct error *e)
+/* Fill the chunk with this NUMBER: 1, 0 when the stream ended in it, -1. */
+static int fill(struct readahead *r, unsigned number, struct error *e)
 {
-	if (!r->chunk[i] && !(r->chunk[i] = aligned_alloc(DIRECT_ALIGNMENT, CHUNK_SIZE)))
-		return error_memory(e);
+	unsigned i = number % CHUNK_COUNT;
+
+	r->chunk[i] = chunks_at(&r->memory, number, e);
+	if (!r->chunk[i])
+		return -1;
 	for (r->size[i] = 0; r->size[i] < CHUNK_SIZE;) {
 		ssize_t n = r->pull(r->context, r->chunk[i] + r->size[i], CHUNK_SIZE - r->size[i], e);
 
@@ -66,7 +67,7 @@ static void *work(void *context)
 			continue;
 		}
 		pthread_mutex_unlock(&r->mutex);
-		int result = fill(r, r->filled % CHUNK_COUNT, &r->error);
+		int result = fill(r, r->filled, &r->error);
 
 		pthread_mutex_lock(&r->mutex);
 		r->filled++;
@@ -89,7 +90,7 @@ static int fill_here(struct readahead *r, struct error *e)
 		r->has_thread = pthread_create(&r->thread, NULL, work, r) == 0;
 	if (r->has_thread)
 		return 0;
-	result = fill(r, r->filled % CHUNK_COUNT, e);
+	result = fill(r, r->filled, e);
 	if (result < 0)
 		return -1;
 	r->filled++;
@@ -138,8 +139,7 @@ void readahead_end(struct readahead *r)
 		pthread_mutex_unlock(&r->mutex);
 		pthread_join(r->thread, NULL);
 	}
-	for (int i = 0; i < CHUNK_COUNT; i++)
-		free(r->chunk[i]);
+	chunks_release(&r->memory);
 	pthread_cond_destroy(&r->changed);
 	pthread_mutex_destroy(&r->mutex);
 	free(r);

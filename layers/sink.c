@@ -6,12 +6,8 @@
 #include <string.h>
 
 #include "layers/blob.h"
-#include "layers/direct.h"
+#include "layers/chunks.h"
 #include "layers/interrupted.h"
-
-/* A disk takes much at once faster than the same in parts. */
-#define CHUNK_SIZE (512 << 10)
-#define CHUNK_COUNT 4
 
 /* Fewer zeros than this are written like other bytes. */
 #define HOLE_MIN (64 << 10)
@@ -38,6 +34,7 @@ struct sink {
 	struct sha256 hash;
 	int64_t position;
 	struct chunk ring[CHUNK_COUNT];
+	struct chunks memory;
 
 	bool has_threads;
 	pthread_mutex_t mutex; /* guards what follows */
@@ -183,9 +180,8 @@ static int hand_over(struct sink *k, struct error *e)
 		failed = true;
 	}
 	next = &k->ring[k->filled % CHUNK_COUNT];
-	next->used = 0;
-	next->zeros = 0;
-	return failed ? -1 : 0;
+	*next = (struct chunk){ .data = chunks_at(&k->memory, k->filled, e) };
+	return failed || !next->data ? -1 : 0;
 }
 
 void *sink_room(struct sink *k, size_t *room, struct error *e)
@@ -197,10 +193,8 @@ void *sink_room(struct sink *k, size_t *room, struct error *e)
 			return NULL;
 		c = &k->ring[k->filled % CHUNK_COUNT];
 	}
-	if (!c->data && !(c->data = aligned_alloc(DIRECT_ALIGNMENT, CHUNK_SIZE))) {
-		error_memory(e);
+	if (!c->data && !(c->data = chunks_at(&k->memory, k->filled, e)))
 		return NULL;
-	}
 	*room = CHUNK_SIZE - c->used;
 	return c->data + c->used;
 }
@@ -270,8 +264,7 @@ static int settle(struct sink *k, struct error *e)
 
 static void release(struct sink *k)
 {
-	for (int i = 0; i < CHUNK_COUNT; i++)
-		free(k->ring[i].data);
+	chunks_release(&k->memory);
 	pthread_cond_destroy(&k->changed);
 	pthread_mutex_destroy(&k->mutex);
 	free(k);
