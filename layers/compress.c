@@ -10,6 +10,7 @@
 #include <zstd.h>
 
 #include "layers/blob.h"
+#include "layers/checksum.h"
 #include "layers/direct.h"
 #include "layers/interrupted.h"
 #include "layers/piece.h"
@@ -29,10 +30,8 @@
 struct press {
 	enum compression kind;
 	struct libdeflate_compressor *gzip;
-	struct libdeflate_decompressor *gunzip;
 	ZSTD_CCtx *zstd;
-	ZSTD_DCtx *unzstd;
-	unsigned char *input, *inflated;
+	unsigned char *input;
 	struct direct earlier;      /* the blob that was last reused from; descriptor -1: none */
 	struct digest earlier_blob;
 	unsigned char *window;      /* whole blocks of it */
@@ -42,16 +41,16 @@ struct press {
 struct slot {
 	unsigned char *bytes;
 	struct reuse_piece piece;
+	bool has_tag; /* else the piece is not to be found again */
 	bool ready;
 };
 
 struct job {
 	struct store *store;
-	int table;
+	struct reuse *reuse; /* NULL: everything is compressed */
 	int64_t size;
 	enum compression kind;
 	int level;
-	uint64_t how;
 	bool verify;
 	const atomic_bool *stop; /* may be NULL */
 	size_t bound; /* of one compressed piece */
@@ -83,14 +82,18 @@ struct job {
 	size_t done_count, done_capacity;
 };
 
+static int choose_level(enum compression kind, int level)
+{
+	if (level >= 0)
+		return level;
+	return kind == COMPRESSION_GZIP ? GZIP_LEVEL : ZSTD_LEVEL;
+}
+
 static void press_release(struct press *p)
 {
 	libdeflate_free_compressor(p->gzip);
-	libdeflate_free_decompressor(p->gunzip);
 	ZSTD_freeCCtx(p->zstd);
-	ZSTD_freeDCtx(p->unzstd);
 	free(p->input);
-	free(p->inflated);
 	free(p->window);
 	if (p->earlier.fd >= 0)
 		close(p->earlier.fd);
@@ -100,19 +103,15 @@ static int press_init(struct press *p, const struct job *job, struct error *e)
 {
 	*p = (struct press){
 		.kind = job->kind, .earlier.fd = -1,
-		.input = malloc(PIECE_MAX), .inflated = malloc(PIECE_MAX),
+		.input = malloc(PIECE_MAX),
 		.window_size = (job->bound / DIRECT_ALIGNMENT + 2) * DIRECT_ALIGNMENT,
 	};
-	p->window = aligned_alloc(DIRECT_ALIGNMENT, p->window_size);
-	if (p->kind == COMPRESSION_GZIP) {
+	p->window = direct_buffer(p->window_size);
+	if (p->kind == COMPRESSION_GZIP)
 		p->gzip = libdeflate_alloc_compressor(job->level);
-		p->gunzip = libdeflate_alloc_decompressor();
-	} else {
+	else
 		p->zstd = ZSTD_createCCtx();
-		p->unzstd = ZSTD_createDCtx();
-	}
-	if (!p->input || !p->inflated || !p->window ||
-	    !(p->gzip ? (void *)p->gunzip : p->zstd ? p->unzstd : NULL)) {
+	if (!p->input || !p->window || !(p->gzip || p->zstd)) {
 		press_release(p);
 		*p = (struct press){ .earlier.fd = -1 };
 		return error_memory(e);
@@ -188,19 +187,6 @@ static int cut_piece(struct job *job, struct press *p, struct reuse_piece *piece
 	return 0;
 }
 
-static bool inflates_to_input(struct press *p, const struct slot *slot)
-{
-	size_t size = slot->piece.size, packed = slot->piece.packed, read = 0, got = 0;
-
-	if (p->gunzip)
-		return libdeflate_gzip_decompress_ex(p->gunzip, slot->bytes, packed, p->inflated, size,
-		                                     &read, &got) == LIBDEFLATE_SUCCESS &&
-		       read == packed && got == size && memcmp(p->input, p->inflated, size) == 0;
-	return ZSTD_findFrameCompressedSize(slot->bytes, packed) == packed &&
-	       ZSTD_decompressDCtx(p->unzstd, p->inflated, size, slot->bytes, packed) == size &&
-	       memcmp(p->input, p->inflated, size) == 0;
-}
-
 /* The bytes of SLOT's piece, by way of whole blocks. */
 static bool read_packed(struct press *p, struct slot *slot)
 {
@@ -224,7 +210,7 @@ static bool find_packed(struct press *p, const struct job *job, struct slot *slo
 	struct digest blob;
 	struct error ignored;
 
-	if (!reuse_find(job->table, job->how, &slot->piece, &blob) || slot->piece.packed > job->bound)
+	if (!reuse_find(job->reuse, &slot->piece, &blob) || slot->piece.packed > job->bound)
 		return false;
 	if (p->earlier.fd < 0 || !digest_equal(&blob, &p->earlier_blob)) {
 		if (p->earlier.fd >= 0)
@@ -232,7 +218,8 @@ static bool find_packed(struct press *p, const struct job *job, struct slot *slo
 		p->earlier = (struct direct){ .fd = blob_open(job->store, &blob, -1, &ignored) };
 		p->earlier_blob = blob;
 	}
-	return p->earlier.fd >= 0 && read_packed(p, slot) && inflates_to_input(p, slot);
+	return p->earlier.fd >= 0 && read_packed(p, slot) &&
+	       checksum_add(0, slot->bytes, slot->piece.packed) == slot->piece.sum;
 }
 
 static int press_piece(struct press *p, const struct job *job, struct slot *slot, struct error *e)
@@ -241,8 +228,8 @@ static int press_piece(struct press *p, const struct job *job, struct slot *slot
 
 	if (!slot->bytes && !(slot->bytes = malloc(job->bound)))
 		return error_memory(e);
-	slot->piece.crc = libdeflate_crc32(0, p->input, size);
-	if (find_packed(p, job, slot))
+	slot->has_tag = job->reuse && reuse_tag(job->reuse, p->input, &slot->piece);
+	if (slot->has_tag && find_packed(p, job, slot))
 		return 0;
 	if (p->gzip) {
 		packed = libdeflate_gzip_compress(p->gzip, p->input, size, slot->bytes, job->bound);
@@ -254,6 +241,7 @@ static int press_piece(struct press *p, const struct job *job, struct slot *slot
 			return error_set(e, ERROR_SYSTEM, "zstd: %s", ZSTD_getErrorName(packed));
 	}
 	slot->piece.packed = (uint32_t)packed;
+	slot->piece.sum = checksum_add(0, slot->bytes, packed);
 	return 0;
 }
 
@@ -331,7 +319,8 @@ static int write_piece(struct job *job, struct sink *k, struct slot *slot, struc
 		job->done_capacity = capacity;
 	}
 	slot->piece.offset = sink_position(k);
-	job->done[job->done_count++] = slot->piece;
+	if (slot->has_tag)
+		job->done[job->done_count++] = slot->piece;
 	return sink_write(k, slot->bytes, slot->piece.packed, e);
 }
 
@@ -429,13 +418,13 @@ static int check_raw(struct job *job, const struct digest *raw, struct error *e)
 	                                           digest_format(raw, text));
 }
 
-/* Two methods that differ in a bit of what they make have different names. */
-static uint64_t name_method(enum compression kind, int level)
+uint64_t compress_method(enum compression kind, int level)
 {
-	uint64_t version = kind == COMPRESSION_GZIP
-	                   ? LIBDEFLATE_VERSION_MAJOR << 16 | LIBDEFLATE_VERSION_MINOR
-	                   : ZSTD_versionNumber();
+	bool gzip = kind == COMPRESSION_GZIP;
+	uint64_t version = gzip ? LIBDEFLATE_VERSION_MAJOR << 16 | LIBDEFLATE_VERSION_MINOR
+	                        : ZSTD_versionNumber();
 
+	level = choose_level(kind, level);
 	return version << 32 | (uint64_t)kind << 16 | (uint16_t)level;
 }
 
@@ -459,15 +448,14 @@ static int press_into(struct job *job, const struct compress_how *how, struct di
 	}
 	*blob_size = sink_finish(k, blob, e);
 	for (size_t i = 0; *blob_size >= 0 && i < job->done_count; i++)
-		reuse_note(job->table, job->how, &job->done[i], blob);
+		reuse_note(job->reuse, &job->done[i], blob);
 	return *blob_size < 0 ? -1 : 0;
 }
 
 static void job_release(struct job *job)
 {
 	readahead_end(job->reader);
-	if (job->table >= 0)
-		close(job->table);
+	reuse_close(job->reuse);
 	pthread_cond_destroy(&job->changed);
 	pthread_mutex_destroy(&job->mutex);
 	pthread_mutex_destroy(&job->cutting);
@@ -481,12 +469,10 @@ static int job_begin(struct job *job, struct store *s, int fd, const struct comp
 	bool gzip = how->kind == COMPRESSION_GZIP;
 	struct stat st;
 
-	*job = (struct job){ .store = s, .file = { .fd = fd }, .table = reuse_open(s),
-		             .kind = how->kind, .level = how->level, .verify = how->raw,
+	*job = (struct job){ .store = s, .file = { .fd = fd }, .kind = how->kind,
+		             .level = choose_level(how->kind, how->level), .verify = how->raw,
 		             .stop = how->stop };
-	if (how->level < 0)
-		job->level = gzip ? GZIP_LEVEL : ZSTD_LEVEL;
-	job->how = name_method(how->kind, job->level);
+	job->reuse = reuse_open(s, compress_method(how->kind, how->level));
 	job->bound = gzip ? libdeflate_gzip_compress_bound(NULL, PIECE_MAX)
 	                  : ZSTD_compressBound(PIECE_MAX);
 	sha256_begin(&job->raw);

@@ -35,6 +35,10 @@ const char *compression_name(enum compression kind);
 /* What the bytes say they are: by magic number. SIZE may be as small as 0. */
 enum compression compression_sniff(const void *bytes, size_t size);
 
+/* What reuse.h knows the method by; two that differ in a bit of what they make have different names.
+ * LEVEL as in compress_how. */
+uint64_t compress_method(enum compression kind, int level);
+
 struct compress_how {
 	enum compression kind;
 	int level;                /* -1: the default, for gzip no larger than `gzip -6` */

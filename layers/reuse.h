@@ -1,32 +1,46 @@
 /* Reuse: compressed pieces of earlier layers, found again.
  *
  * Who changes one file of a large layer compresses one piece of it. The file "pieces" of a store is
- * a table of hints: in which blob, and where in it, the compressed form of a piece with a certain
- * checksum may be. A hint is never believed: what it leads to must inflate to the very bytes. So
- * the file needs no lock, no flush and no check; it may be stale, damaged, or gone.
+ * a table of hints: in which blob, and where in it, the compressed form of a piece lies.
  *
- * Threads: any number may look up and note; each has the struct to itself.
+ * A piece is known by a tag: Poly1305 under a key that the store drew for itself. Two pieces that
+ * somebody made who does not know the key have one tag with a chance below 2^-86; and it takes a
+ * twentieth of the time of inflating the earlier one to compare. What lies where a hint leads has a
+ * checksum, against disks. A hint that is stale or damaged leads to nothing, and a table that is gone
+ * to none: the file needs no lock, no flush and no check.
+ *
+ * Threads: any number may look up and note; each has the struct reuse_piece to itself.
+ * Source: RFC 8439, section 2.5.
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "layers/digest.h"
 #include "layers/store.h"
 
+#define REUSE_TAG 16
+
 /* A piece, and where it lies compressed in a blob. */
 struct reuse_piece {
-	uint32_t crc;        /* of its bytes (CRC-32 of RFC 1952) */
+	unsigned char tag[REUSE_TAG];
 	uint32_t size;       /* uncompressed */
 	uint32_t packed;     /* compressed */
+	uint32_t sum;        /* of its compressed bytes (layers/checksum.h) */
 	int64_t offset;
 };
 
-/* The descriptor of the table, or -1: then nothing is found and nothing noted, which is no error. */
-int reuse_open(struct store *s);
+struct reuse;
 
-/* What is known of PIECE (crc, size): the rest of PIECE, and the blob. HOW names the method that
- * compressed it, to the bit; those of other methods are not found. */
-bool reuse_find(int table, uint64_t how, struct reuse_piece *piece, struct digest *blob);
-void reuse_note(int table, uint64_t how, const struct reuse_piece *piece,
-                const struct digest *blob);
+/* The table of S for pieces that the method HOW compressed, to the bit; those of other methods are
+ * not found. NULL: nothing can be found or noted, which is no error. */
+struct reuse *reuse_open(struct store *s, uint64_t how);
+void reuse_close(struct reuse *r);
+
+/* The tag of the SIZE bytes of PIECE. False: it has none. */
+bool reuse_tag(const struct reuse *r, const void *bytes, struct reuse_piece *piece);
+
+/* What is known of PIECE (its tag): packed, sum and offset, and the blob. */
+bool reuse_find(const struct reuse *r, struct reuse_piece *piece, struct digest *blob);
+void reuse_note(const struct reuse *r, const struct reuse_piece *piece, const struct digest *blob);

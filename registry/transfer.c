@@ -2,7 +2,6 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "layers/openssl.h"
 #include "layers/scope.h"
 #include "registry/certificates.h"
 #include "registry/url.h"
@@ -26,11 +26,9 @@
 static pthread_once_t start_once = PTHREAD_ONCE_INIT;
 static bool started;
 
-/* No configuration file says what OpenSSL loads into us (H310: it may name any code), and reading
- * Debian's would be a third of starting. What OpenSSL has at the end, the end of the process frees. */
 static void start(void)
 {
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+	openssl_begin();
 	started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 

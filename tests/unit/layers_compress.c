@@ -1,8 +1,10 @@
 #include "layers_fixture.h"
 
 #include "layers/blob.h"
+#include "layers/checksum.h"
 #include "layers/compress.h"
 #include "layers/piece.h"
+#include "layers/reuse.h"
 #include "layers/scope.h"
 
 struct memory {
@@ -156,29 +158,45 @@ static void what_is_inserted_moves_no_cut_behind_it(void **state)
 	assert_in_range(same, one - 5, one);
 }
 
+/* Where each piece of the SIZE bytes of NOISE, which compressed to PACKED, lies in that. */
+static size_t find_pieces(struct reuse *r, const char *noise, size_t size, struct reuse_piece *piece,
+                          struct digest *blob)
+{
+	size_t count = 0;
+
+	for (size_t at = 0; at < size; at += piece[count++].size) {
+		piece[count].size =
+			(uint32_t)piece_length((const unsigned char *)noise + at, size - at);
+		assert_true(reuse_tag(r, noise + at, &piece[count]));
+		assert_true(reuse_find(r, &piece[count], blob));
+	}
+	return count;
+}
+
 /* A gzip header names the system it was made on (byte 9), which nobody reads: here it tells which
- * pieces come from the earlier blob. */
+ * pieces come from an earlier blob. */
 static void pieces_of_an_earlier_layer_are_used_again(void **state)
 {
 	struct fixture *f = *state;
 	const size_t size = 12 << 20;
-	size_t packed, again;
+	size_t packed, again, differ = 0;
 	auto_free char *noise = make_noise(size);
-	auto_free char *fresh = compress(f, noise, size, COMPRESSION_GZIP, 2, &packed), *second, *third;
+	auto_free char *marked = compress(f, noise, size, COMPRESSION_GZIP, 2, &packed);
+	auto_free char *second = NULL, *third = NULL;
 	char name[100] = "../store/blobs/sha256/", hex[DIGEST_HEX + 1];
-	auto_free char *marked = malloc(packed);
+	struct reuse *r = reuse_open(f->store, compress_method(COMPRESSION_GZIP, -1));
+	struct reuse_piece piece[24];
 	struct digest d;
-	size_t differ = 0;
+	size_t count = find_pieces(r, noise, size, piece, &d);
 
-	memcpy(marked, fresh, packed);
-	for (size_t i = 0; i + 10 < packed; i++)
-		if (memcmp(fresh + i, "\x1f\x8b\x08\0\0\0\0\0", 8) == 0)
-			marked[i + 9] ^= 1;
-	digest_of(fresh, packed, &d);
-	assert_ok(f, store_flush(f->store, &f->error));
-	strcat(name, digest_hex(&d, hex));
-	auto_close int blob = openat(f->dir, name, O_WRONLY);
-	assert_int_equal(pwrite(blob, marked, packed, 0), packed);
+	for (size_t i = 0; i < count; i++)
+		marked[piece[i].offset + 9] ^= 1;
+	assert_ok(f, blob_put(f->store, marked, packed, &d, &f->error));
+	for (size_t i = 0; i < count; i++) {
+		piece[i].sum = checksum_add(0, marked + piece[i].offset, piece[i].packed);
+		reuse_note(r, &piece[i], &d);
+	}
+	reuse_close(r);
 
 	noise[size / 2] ^= 1;
 	second = compress(f, noise, size, COMPRESSION_GZIP, 2, &again);
@@ -189,6 +207,10 @@ static void pieces_of_an_earlier_layer_are_used_again(void **state)
 	noise[size / 2] ^= 1;
 
 	/* Bytes that rotted are not used again. */
+	assert_ok(f, store_flush(f->store, &f->error));
+	strcat(name, digest_hex(&d, hex));
+	auto_close int blob = openat(f->dir, name, O_WRONLY);
+
 	for (size_t i = 1000; i < packed; i += 1000)
 		marked[i] ^= 4;
 	assert_int_equal(pwrite(blob, marked, packed, 0), packed);
