@@ -7,6 +7,7 @@
 
 #include "builder/copy/context_parts.h"
 #include "layers/interrupted.h"
+#include "layers/readahead.h"
 #include "layers/scope.h"
 
 #define BUFFER_SIZE (256 << 10)
@@ -17,6 +18,8 @@
 #define BYTES_TO_SHARE (4 << 20)
 /* Files from this size on are asked where their holes are. */
 #define SPARSE_MIN (1 << 20)
+/* Files from this size on are worth a thread that reads them. */
+#define LARGE (16 << 20)
 /* Whoever changes a file more often than this while we look does so all the time. */
 #define TRIES 3
 /* The kernel's clock for files ticks every 10 ms at the slowest. */
@@ -161,43 +164,87 @@ static bool has_holes(int fd)
 	return fstat(fd, &st) == 0 && st.st_size >= SPARSE_MIN && st.st_blocks < st.st_size / 512;
 }
 
+/* One file on its way into a digest. */
+struct hashing {
+	struct hash_crew *crew;
+	const struct context_file *file;
+	int fd;
+	int64_t read; /* the bytes so far, as the file's size is counted */
+	struct sha256 sha;
+};
+
+/* The next bytes of H's file: how many, 0 at its end, -1 and E. */
+static ssize_t read_more(void *hashing, void *buffer, size_t size, struct error *e)
+{
+	struct hashing *h = hashing;
+	ssize_t n;
+
+	if (interrupted_check(e) < 0)
+		return -1;
+	do
+		n = read(h->fd, buffer, size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		auto_free char *path = context_file_path(h->file);
+
+		return error_errno(e, "read %s", path ? path : h->file->name);
+	}
+	h->read += n;
+	/* What grows while it is read has changed; nobody reads it to its end. */
+	if (h->read > h->file->size)
+		return changed(h->file, e);
+	tell(h->crew, n);
+	return n;
+}
+
+static void skip_hole(struct hashing *h)
+{
+	int64_t hole = h->read < h->file->size ? hole_at(h->file, h->fd, h->read) : 0;
+
+	sha256_add_zeros(&h->sha, hole);
+	h->read += hole;
+	tell(h->crew, hole);
+}
+
+static int digest_small(struct hashing *h, unsigned char *buffer, struct error *e)
+{
+	bool sparse = has_holes(h->fd);
+	ssize_t n;
+
+	do {
+		if (sparse)
+			skip_hole(h);
+		n = read_more(h, buffer, BUFFER_SIZE, e);
+		if (n > 0)
+			sha256_add(&h->sha, buffer, (size_t)n);
+	} while (n > 0);
+	return (int)n;
+}
+
+/* One thread reads while this one hashes. */
+static int digest_large(struct hashing *h, struct error *e)
+{
+	struct readahead *r = readahead_begin(read_more, h, e);
+	const unsigned char *bytes;
+	ssize_t n = -1;
+
+	while (r && (n = readahead_next(r, &bytes, e)) > 0)
+		sha256_add(&h->sha, bytes, (size_t)n);
+	readahead_end(r);
+	return (int)n;
+}
+
 static int digest_fd(struct hash_member *m, const struct context_file *file, int fd,
                      struct digest *digest, struct error *e)
 {
-	bool sparse = has_holes(fd);
-	struct sha256 sha;
-	int64_t size = 0;
-	ssize_t n;
+	struct hashing h = { .crew = m->crew, .file = file, .fd = fd };
 
-	sha256_begin(&sha);
-	for (;;) {
-		int64_t hole = sparse && size < file->size ? hole_at(file, fd, size) : 0;
-
-		if (hole > 0) {
-			sha256_add_zeros(&sha, hole);
-			size += hole;
-			tell(m->crew, hole);
-		}
-		if (interrupted_check(e) < 0)
-			return -1;
-		n = read(fd, m->buffer, BUFFER_SIZE);
-		if (n == 0)
-			break;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			auto_free char *path = context_file_path(file);
-
-			return error_errno(e, "read %s", path ? path : file->name);
-		}
-		sha256_add(&sha, m->buffer, (size_t)n);
-		size += n;
-		if (size > file->size)
-			break;
-		tell(m->crew, n);
-	}
-	sha256_end(&sha, digest);
-	return size == file->size ? 0 : changed(file, e);
+	sha256_begin(&h.sha);
+	if ((file->size >= LARGE && !has_holes(fd) ? digest_large(&h, e)
+	                                           : digest_small(&h, m->buffer, e)) < 0)
+		return -1;
+	sha256_end(&h.sha, digest);
+	return h.read == file->size ? 0 : changed(file, e);
 }
 
 /* The numbers and the digest of one state of FILE. */
