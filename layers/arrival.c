@@ -53,7 +53,7 @@ struct arrival *arrival_begin(struct store *s, const struct layer *layer,
 		free(a);
 		return NULL;
 	}
-	growing_begin(a->growing, blob_reopen(a->blob, &a->error), false);
+	growing_begin(a->growing, blob_reopen(a->blob, &a->error));
 	a->tree = trees ? early_tree_begin(s, trees) : NULL;
 	/* Without a thread it is read when all is here. */
 	a->has_reader = pthread_create(&a->reader, NULL, read_layer, a) == 0;

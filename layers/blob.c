@@ -43,6 +43,11 @@ struct blob_writer *blob_begin(struct store *s, struct error *e)
 	return w;
 }
 
+void blob_expect(struct blob_writer *w, int64_t size)
+{
+	w->direct.large = size >= DIRECT_SIZE;
+}
+
 int blob_write_unhashed(struct blob_writer *w, const void *data, size_t size, struct error *e)
 {
 	const char *from = data;

@@ -17,6 +17,9 @@ struct blob_writer;
 
 struct blob_writer *blob_begin(struct store *s, struct error *e);
 
+/* SIZE bytes or more are to come, as far as is known. Before anything is written. */
+void blob_expect(struct blob_writer *w, int64_t size);
+
 /* Write SIZE bytes, hashing them on the way. On failure W must still be discarded. */
 int blob_write(struct blob_writer *w, const void *data, size_t size, struct error *e);
 

@@ -24,6 +24,9 @@
 #define GZIP_LEVEL 6
 #define ZSTD_LEVEL 3
 
+/* What is compressed comes to about a third of its size. */
+#define EXPECTED_RATIO 3
+
 #define THREADS_MAX 64
 
 /* Compresses one piece after the other; belongs to one thread. */
@@ -215,7 +218,7 @@ static bool find_packed(struct press *p, const struct job *job, struct slot *slo
 	if (p->earlier.fd < 0 || !digest_equal(&blob, &p->earlier_blob)) {
 		if (p->earlier.fd >= 0)
 			close(p->earlier.fd);
-		p->earlier = (struct direct){ .fd = blob_open(job->store, &blob, -1, &ignored) };
+		p->earlier = direct_of(blob_open(job->store, &blob, -1, &ignored));
 		p->earlier_blob = blob;
 	}
 	return p->earlier.fd >= 0 && read_packed(p, slot) &&
@@ -436,6 +439,7 @@ static int press_into(struct job *job, const struct compress_how *how, struct di
 
 	if (!k)
 		return -1;
+	sink_expect(k, job->size / EXPECTED_RATIO);
 	if (how->growing)
 		sink_watch(k, how->growing);
 	result = how->threads == 1 || job->size <= PIECE_MIN ? press_here(job, k, e)
@@ -469,7 +473,7 @@ static int job_begin(struct job *job, struct store *s, int fd, const struct comp
 	bool gzip = how->kind == COMPRESSION_GZIP;
 	struct stat st;
 
-	*job = (struct job){ .store = s, .file = { .fd = fd }, .kind = how->kind,
+	*job = (struct job){ .store = s, .file = direct_of(fd), .kind = how->kind,
 		             .level = choose_level(how->kind, how->level), .verify = how->raw,
 		             .stop = how->stop };
 	job->reuse = reuse_open(s, compress_method(how->kind, how->level));

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LARGE_PAGE ((size_t)2 << 20)
@@ -21,6 +22,13 @@ void *direct_buffer(size_t size)
 	return buffer;
 }
 
+struct direct direct_of(int fd)
+{
+	struct stat st;
+
+	return (struct direct){ .fd = fd, .large = fstat(fd, &st) == 0 && st.st_size >= DIRECT_SIZE };
+}
+
 static void turn(struct direct *d, bool on)
 {
 	if (on == d->on || (on && d->refused))
@@ -31,9 +39,9 @@ static void turn(struct direct *d, bool on)
 		d->on = on;
 }
 
-static bool suits(const void *data, size_t size, int64_t offset)
+static bool suits(const struct direct *d, const void *data, size_t size, int64_t offset)
 {
-	return offset >= DIRECT_FROM && offset % DIRECT_ALIGNMENT == 0 &&
+	return (d->large || offset >= DIRECT_SIZE) && offset % DIRECT_ALIGNMENT == 0 &&
 	       (uintptr_t)data % DIRECT_ALIGNMENT == 0 && size % DIRECT_ALIGNMENT == 0;
 }
 
@@ -51,7 +59,7 @@ ssize_t direct_write(struct direct *d, const void *data, size_t size, int64_t of
 {
 	ssize_t n;
 
-	turn(d, suits(data, size, offset));
+	turn(d, suits(d, data, size, offset));
 	do
 		n = write(d->fd, data, size);
 	while (fell_back(d, n));
@@ -62,7 +70,7 @@ ssize_t direct_read(struct direct *d, void *buffer, size_t size, int64_t offset)
 {
 	ssize_t n;
 
-	turn(d, suits(buffer, size, offset));
+	turn(d, suits(d, buffer, size, offset));
 	do
 		n = pread(d->fd, buffer, size, offset);
 	while (fell_back(d, n));

@@ -55,14 +55,21 @@ static void tell(struct growing *g)
 	pthread_mutex_unlock(&g->mutex);
 }
 
-void growing_begin(struct growing *g, int fd, bool direct)
+void growing_begin(struct growing *g, int fd)
 {
 	pthread_mutex_lock(&g->mutex);
 	g->file.fd = fd;
-	if (direct)
-		g->window = direct_buffer(WINDOW_SIZE);
-	g->failed = fd < 0 || (direct && !g->window);
+	g->failed = fd < 0;
 	tell(g);
+}
+
+void growing_begin_direct(struct growing *g, int fd, int64_t expected)
+{
+	g->file.large = expected >= DIRECT_SIZE;
+	g->window = direct_buffer(WINDOW_SIZE);
+	growing_begin(g, g->window ? fd : -1);
+	if (!g->window && fd >= 0)
+		close(fd);
 }
 
 void growing_reach(struct growing *g, int64_t size)

@@ -15,10 +15,11 @@ struct growing;
 struct growing *growing_new(struct error *e);
 void growing_free(struct growing *g);
 
-/* The writer: the bytes will be in FD, which becomes G's (-1: there will be none), written DIRECTly
- * (layers/direct.h) or not; SIZE of them are there; that was all, and they are D (NULL: it failed).
- * The last may be told twice: the first counts. */
-void growing_begin(struct growing *g, int fd, bool direct);
+/* The writer: the bytes will be in FD, which becomes G's (-1: there will be none), perhaps written
+ * directly (layers/direct.h) because so many are EXPECTED; SIZE of them are there; that was all, and
+ * they are D (NULL: it failed). The last may be told twice: the first counts. */
+void growing_begin(struct growing *g, int fd);
+void growing_begin_direct(struct growing *g, int fd, int64_t expected);
 void growing_reach(struct growing *g, int64_t size);
 void growing_end(struct growing *g, const struct digest *d);
 

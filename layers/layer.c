@@ -45,6 +45,11 @@ struct layer_writer *layer_begin(struct store *s, struct error *e)
 	return w;
 }
 
+void layer_expect(struct layer_writer *w, int64_t size)
+{
+	sink_expect(w->sink, size);
+}
+
 static void release(struct layer_writer *w)
 {
 	free(w->name);

@@ -43,6 +43,9 @@ struct layer_writer;
 
 struct layer_writer *layer_begin(struct store *s, struct error *e);
 
+/* Files of SIZE bytes in all are to come, as far as is known. Before anything is added. */
+void layer_expect(struct layer_writer *w, int64_t size);
+
 /* Add an entry, in path_order, each path once. CONTENT counts for files only.
  *
  * An all-zero entry->digest is computed on the way; another is taken on trust (the caller has

@@ -32,7 +32,7 @@ struct sink {
 	struct blob_writer *blob;
 	struct growing *watch; /* may be NULL */
 	struct sha256 hash;
-	int64_t position;
+	int64_t position, expected;
 	struct chunk ring[CHUNK_COUNT];
 	struct chunks memory;
 
@@ -85,12 +85,18 @@ struct sink *sink_begin(struct store *s, struct error *e)
 	return k;
 }
 
+void sink_expect(struct sink *k, int64_t size)
+{
+	k->expected = size;
+	blob_expect(k->blob, size);
+}
+
 void sink_watch(struct sink *k, struct growing *g)
 {
 	struct error ignored;
 
 	k->watch = g;
-	growing_begin(g, blob_reopen(k->blob, &ignored), true);
+	growing_begin_direct(g, blob_reopen(k->blob, &ignored), k->expected);
 }
 
 static void *work(void *context)

@@ -15,6 +15,9 @@ struct sink;
 
 struct sink *sink_begin(struct store *s, struct error *e);
 
+/* SIZE bytes or more are to come, as far as is known. Before anything is written. */
+void sink_expect(struct sink *k, int64_t size);
+
 /* G (lent) hears of all that is written, and of the end. Before anything is written. */
 void sink_watch(struct sink *k, struct growing *g);
 

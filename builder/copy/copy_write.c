@@ -74,8 +74,9 @@ static int write_items(struct writing *w, struct error *e)
 	const struct selection *c = w->copy;
 	const struct copy_world *world = c->world;
 
-	for (size_t i = 0; world->moved && i < c->count; i++)
+	for (size_t i = 0; i < c->count; i++)
 		w->total += size_of(c, i);
+	layer_expect(w->layer, w->total);
 	for (size_t i = 0; i < c->count; i++) {
 		int64_t before = w->done;
 

@@ -30,10 +30,10 @@ static void assert_block(struct fixture *f, int fd, off_t at, int number, size_t
 	assert_memory_equal(is, wanted, size);
 }
 
-/* Past 64 MiB whole blocks go straight to the disk; what stands beside them does not fit. */
-static void what_is_large_and_uneven_is_stored_as_it_came(void **state)
+/* Whole blocks go straight to the disk, past 64 MiB or from the beginning; what stands beside them does
+ * not fit. */
+static void is_stored_as_it_came(struct fixture *f, int64_t expected)
 {
-	struct fixture *f = *state;
 	struct sink *k = sink_begin(f->store, &f->error);
 	const off_t hole = 3 * MIB + 5;
 	off_t at = 70 * (off_t)MIB;
@@ -41,6 +41,7 @@ static void what_is_large_and_uneven_is_stored_as_it_came(void **state)
 	int64_t size;
 
 	assert_non_null(k);
+	sink_expect(k, expected);
 	for (int i = 0; i < 70; i++)
 		put_block(f, k, i, MIB);
 	assert_ok(f, sink_zeros(k, hole, &f->error));
@@ -61,10 +62,21 @@ static void what_is_large_and_uneven_is_stored_as_it_came(void **state)
 	assert_int_equal(blob_verify(f->store, &told, &f->error), 0);
 }
 
+static void what_is_large_and_uneven_is_stored_as_it_came(void **state)
+{
+	is_stored_as_it_came(*state, 0);
+}
+
+static void so_is_what_is_expected_to_be_large(void **state)
+{
+	is_stored_as_it_came(*state, 75 * (int64_t)MIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_store(what_is_large_and_uneven_is_stored_as_it_came),
+		with_store(so_is_what_is_expected_to_be_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
