@@ -55,6 +55,16 @@ static void choose_failure(const struct error *first, const struct error *second
 	}
 }
 
+char *endpoint_guess(struct http *h, const char *host)
+{
+	char *base;
+
+	if (!http_may_be_plain(h, host) ||
+	    asprintf(&base, "%s://%s", http_is_insecure(h, host) ? "https" : "http", host) < 0)
+		return NULL;
+	return base;
+}
+
 char *endpoint_find(struct http *h, const char *host, struct challenge *c, struct error *e)
 {
 	bool named = http_is_insecure(h, host), found = !http_may_be_plain(h, host);

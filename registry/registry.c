@@ -80,8 +80,7 @@ int registry_manifest(struct registry *r, const char *which, struct manifest *m,
 	return 0;
 }
 
-int registry_manifest_digest(struct registry *r, const char *which, struct digest *d,
-                             struct error *e)
+static int ask_digest(struct registry *r, const char *which, struct digest *d, struct error *e)
 {
 	auto_free char *url = manifest_url(r, which, e);
 	struct http_request q = HTTP_REQUEST("HEAD", url);
@@ -103,6 +102,21 @@ int registry_manifest_digest(struct registry *r, const char *which, struct diges
 		result = answer_error(&a, e);
 	http_release(&a);
 	return result < 0 ? session_about(r, which, e) : 0;
+}
+
+/* Of a registry on this machine nobody knows which scheme it speaks: one request less if the first one
+ * is answered. */
+int registry_manifest_digest(struct registry *r, const char *which, struct digest *d,
+                             struct error *e)
+{
+	if (session_guess(r)) {
+		int result = ask_digest(r, which, d, e);
+
+		if ((result == 0 && !digest_is_zero(d)) || (result < 0 && e->kind == ERROR_CANCELLED))
+			return result;
+		session_forget(r);
+	}
+	return ask_digest(r, which, d, e);
 }
 
 /* A says that it has BYTES: these, and not what it made of them? Many do not say. */

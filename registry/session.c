@@ -119,6 +119,25 @@ char *session_url(struct registry *r, struct error *e, const char *fmt, ...)
 	return url;
 }
 
+bool session_guess(struct registry *r)
+{
+	bool guessed;
+
+	pthread_mutex_lock(&r->mutex);
+	guessed = !r->base && (r->base = endpoint_guess(auth_http(r->auth),
+	                                                reference_host(&r->reference)));
+	pthread_mutex_unlock(&r->mutex);
+	return guessed;
+}
+
+void session_forget(struct registry *r)
+{
+	pthread_mutex_lock(&r->mutex);
+	free(r->base);
+	r->base = NULL;
+	pthread_mutex_unlock(&r->mutex);
+}
+
 /* Both are URLs of ours or checked before. */
 static bool same_origin(const char *a, const char *b)
 {

@@ -4,6 +4,8 @@
  * authorization that it wants.
  */
 #pragma once
+#include <stdbool.h>
+
 #include "layers/error.h"
 #include "registry/auth.h"
 #include "registry/http.h"
@@ -15,6 +17,11 @@ struct auth *session_auth(const struct registry *r);
  * not answer. */
 char *session_url(struct registry *r, struct error *e, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The registry's requests go to where it probably answers, which nobody has asked. False: that is known,
+ * or nothing is probable. session_forget: it was wrong. */
+bool session_guess(struct registry *r);
+void session_forget(struct registry *r);
 
 /* http_send with authorization. A 401, and a 403 to a password, is answered once with a fresh one
  * if there is one; a 401 that comes from another host, after a redirect, with a token for nobody

@@ -72,7 +72,24 @@ def _():
     cairn("build", "-q", folder)[0].ok()
     r.log.clear()
     cairn("build", "-q", folder)[0].ok()
-    equal([q.method for q in r.log if q.path != "/v2/"], ["HEAD"], "requests of a build with nothing new")
+    equal([q.method for q in r.log], ["HEAD"], "requests of a build with nothing new")
+
+
+@case("whether a tag has moved is asked under whatever scheme and with whatever password the registry wants")
+def _():
+    for r in registry(tls=tls()), registry(basic=("user", "s3cret")):
+        trust(r)
+        login_for(r)
+        old, new = with_file(b"old"), with_file(b"new")
+        r.add("a/b", "1", old)
+        folder = context(f"FROM {r.name}/a/b:1\nCOPY Dockerfile /x\n")
+        cairn("build", "-q", folder)[0].ok()
+        r.log.clear()
+        result, _ = cairn("build", folder)
+        check("known earlier" not in result.ok().text, result.text)
+        check("GET" not in [q.method for q in r.seen(part="/manifests/")], "it is asked for as a whole")
+        r.add("a/b", "1", new)
+        cairn("build", folder)[0].ok().says("a/b:1 names another image now")
 
 
 def moves(r, old, new, until):
