@@ -406,8 +406,12 @@ void bases_expect(struct bases *b, const char *const *images, size_t count, cons
 	else if (platform_parse(platform, &want, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		each[crew.count] = entry_of(b, images[i], &want);
-		crew.count += each[crew.count] != NULL;
+		struct known_base *k = entry_of(b, images[i], &want);
+
+		/* Stages upon the same image often stand one after the other. */
+		if (k && (crew.count == 0 || each[crew.count - 1] != k))
+			each[crew.count++] = k;
 	}
-	base_crew_run(&crew, resolve_next);
+	if (crew.count > 1)
+		base_crew_run(&crew, resolve_next);
 }
