@@ -201,12 +201,14 @@ static void skip_hole(struct hashing *h)
 {
 	int64_t hole = h->read < h->file->size ? hole_at(h->file, h->fd, h->read) : 0;
 
+	if (hole == 0)
+		return;
 	sha256_add_zeros(&h->sha, hole);
 	h->read += hole;
 	tell(h->crew, hole);
 }
 
-static int digest_small(struct hashing *h, unsigned char *buffer, struct error *e)
+static int digest_alone(struct hashing *h, unsigned char *buffer, struct error *e)
 {
 	bool sparse = has_holes(h->fd);
 	ssize_t n;
@@ -222,7 +224,7 @@ static int digest_small(struct hashing *h, unsigned char *buffer, struct error *
 }
 
 /* One thread reads while this one hashes. */
-static int digest_large(struct hashing *h, struct error *e)
+static int digest_ahead(struct hashing *h, struct error *e)
 {
 	struct readahead *r = readahead_begin(read_more, h, e);
 	const unsigned char *bytes;
@@ -240,8 +242,8 @@ static int digest_fd(struct hash_member *m, const struct context_file *file, int
 	struct hashing h = { .crew = m->crew, .file = file, .fd = fd };
 
 	sha256_begin(&h.sha);
-	if ((file->size >= LARGE && !has_holes(fd) ? digest_large(&h, e)
-	                                           : digest_small(&h, m->buffer, e)) < 0)
+	if ((file->size >= LARGE && !has_holes(fd) ? digest_ahead(&h, e)
+	                                           : digest_alone(&h, m->buffer, e)) < 0)
 		return -1;
 	sha256_end(&h.sha, digest);
 	return h.read == file->size ? 0 : changed(file, e);
