@@ -12,7 +12,8 @@
 char *userfile_read(const char *path, size_t limit, size_t *size, struct error *e);
 
 /* Replace the file at PATH whole, mode 0600; missing folders are made, mode 0700. Where PATH is a
- * link, what it leads to is replaced. */
+ * link, what it leads to is replaced. Root does this as the user to whom the place belongs, who could
+ * not read it otherwise (sudo often keeps HOME). */
 int userfile_write(const char *path, const void *data, size_t size, struct error *e);
 
 /* Docker's folder of the user: FOLDER unless NULL, else $DOCKER_CONFIG, else ~/.docker; the caller
