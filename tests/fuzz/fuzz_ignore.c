@@ -1,5 +1,5 @@
 /* Any rules, any path, separated by NUL: the answer is that of a matcher that is simple and slow,
- * and a folder with something to keep below it is never passed by.
+ * and a folder with something to keep below it is never passed by (H217).
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -128,6 +128,7 @@ static void literal_rules_keep_their_place_among_others(void **state)
 	check("a\na\n!a\n!a\n", "", "a a/b");
 }
 
+/* H217 */
 static void a_hundred_thousand_rules_are_looked_up(void **state)
 {
 	clock_t start = clock();
@@ -238,7 +239,7 @@ static void no_rules_match_nothing(void **state)
 	ignore_free(rules);
 }
 
-/* Where a matcher that backtracks would take longer than the universe has been there. */
+/* Where a matcher that backtracks would take longer than the universe has been there (H217). */
 static void hostile_patterns_take_no_time(void **state)
 {
 	static const char *const patterns[] = {

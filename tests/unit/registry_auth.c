@@ -56,6 +56,7 @@ static void challenges_are_read_however_they_are_written(void **state)
 	}
 }
 
+/* H062 */
 static void credentials_stay_with_their_owner(void **state)
 {
 	static const struct {
@@ -85,6 +86,11 @@ static void credentials_stay_with_their_owner(void **state)
 		{ "1.2.3.4", "9.9.3.4", 0 },
 		{ "registry", "auth", 0 },
 		{ "x.scw.cloud.evil.com", "api.scaleway.com", 0 },
+		{ "mine.azurecr.io", "mine.azurecr.io.evil.com", 0 },
+		{ "mine.azurecr.io.evil.com", "mine.azurecr.io", 0 },
+		{ "nvcr.io.evil.com", "authn.nvidia.com", 0 },
+		{ "ghcr.io", "ghcr.io.", 0 },
+		{ "ghcr.io", "io", 0 },
 	};
 
 	unsetenv("CAIRN_TOKEN_HOSTS");

@@ -14,6 +14,8 @@
 #include "registry/base64.h"
 #include "registry/credential.h"
 
+#define ECR "1234.dkr.ecr.us-east-1.amazonaws.com"
+
 /* A folder that holds config.json and, first in PATH, credential helpers. */
 static char folder[] = "/tmp/cairn-credential-XXXXXX";
 
@@ -93,7 +95,7 @@ static void fails(const char *domain, const char *why)
 	assert_null(strstr(e.text, "s3cret"));
 }
 
-/* H181 */
+/* H062, H181 */
 static void keys_are_matched_as_docker_does(void **state)
 {
 	static const struct {
@@ -118,6 +120,21 @@ static void keys_are_matched_as_docker_does(void **state)
 		{ "evil.com/r.io", "r.io", 0 },
 		{ "xr.io", "r.io", 0 },
 		{ "docker.io.evil.com", "docker.io", 0 },
+		{ "docker.io", "docker.io.evil.com", 0 },
+		{ "https://index.docker.io/v1/", "index.docker.io.evil.com", 0 },
+		{ ECR, ECR, 1 },
+		{ ECR, "1234.DKR.ECR.US-EAST-1.amazonaws.com", 1 },
+		{ ECR, ECR ".evil.com", 0 },
+		{ ECR, "x" ECR, 0 },
+		{ ECR, "amazonaws.com", 0 },
+		{ "amazonaws.com", ECR, 0 },
+		{ "evil.com/" ECR, ECR, 0 },
+		{ "https://" ECR "@evil.com", ECR, 0 },
+		{ "https://evil.com@" ECR, ECR, 0 },
+		{ "https://evil.com/?" ECR, ECR, 0 },
+		{ "r.io.", "r.io", 0 },
+		{ "r.io:443.evil.com", "r.io", 0 },
+		{ "", "r.io", 0 },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -12,7 +12,7 @@
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* H180 */
+/* H062, H180 */
 static void names_become_canonical_as_docker_does(void **state)
 {
 	static const struct {
@@ -38,6 +38,10 @@ static void names_become_canonical_as_docker_does(void **state)
 		{ "r.io/n@sha256:" HEX, "r.io/n@sha256:" HEX, "r.io/n@sha256:" HEX, "r.io" },
 		{ "x.evil.com/docker.io/a", "x.evil.com/docker.io/a", "x.evil.com/docker.io/a",
 		  "x.evil.com" },
+		{ "docker.io.evil.com/a", "docker.io.evil.com/a", "docker.io.evil.com/a",
+		  "docker.io.evil.com" },
+		{ "index.docker.io.evil/a", "index.docker.io.evil/a", "index.docker.io.evil/a",
+		  "index.docker.io.evil" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -59,7 +63,7 @@ static void names_become_canonical_as_docker_does(void **state)
 	}
 }
 
-/* H185, H190 */
+/* H062, H185, H190 */
 static void what_the_grammar_does_not_know_is_refused_in_dockers_words(void **state)
 {
 	static const char bad[] = "invalid reference format";
@@ -71,7 +75,8 @@ static void what_the_grammar_does_not_know_is_refused_in_dockers_words(void **st
 		{ "a b", bad }, { "a\nb", bad }, { "host\nusername=x/a", bad }, { "@sha256:" HEX, bad },
 		{ "[::1/a", bad }, { "[fe80::1%25eth0]/a", bad }, { "[]/a", bad }, { "h:x/a", bad },
 		{ "h:/a", bad }, { "-h.io/a", bad }, { "h..io/a", bad }, { "a.io/..", bad },
-		{ "a.io/../b", bad }, { "\xc3\xa4.io/a", bad },
+		{ "a.io/../b", bad }, { "\xc3\xa4.io/a", bad }, { "docker.io./a", bad }, { "u@docker.io/a", bad },
+		{ "u:p@docker.io/a", bad }, { "docker.io%2f.evil.com/a", bad }, { "docker.io\\.evil.com/a", bad },
 		{ "Alpine", "invalid reference format: repository name (library/Alpine) must be lowercase" },
 		{ "r.io/A/b", "invalid reference format: repository name (A/b) must be lowercase" },
 		{ "a@sha256:12", "invalid reference format: \"sha256:12\" is not a digest "
