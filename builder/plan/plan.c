@@ -15,7 +15,8 @@
 /* 10 MB of instructions need 150 MB; what needs this much was made to. */
 #define PLAN_SIZE_MAX (512 << 20)
 
-static int fail(struct planner *p, const struct instruction *place, const char *fmt, va_list ap)
+static __attribute__((format(printf, 3, 0)))
+int fail(struct planner *p, const struct instruction *place, const char *fmt, va_list ap)
 {
 	p->e = (struct mistake){ 0 };
 	if (place)
@@ -36,8 +37,9 @@ int plan_fail(struct planner *p, const struct instruction *place, const char *fm
 	return -1;
 }
 
-static void fail_at(struct planner *p, const struct clause *c, const char *word, int column,
-                    const char *fmt, va_list ap)
+static __attribute__((format(printf, 5, 0)))
+void fail_at(struct planner *p, const struct clause *c, const char *word, int column,
+             const char *fmt, va_list ap)
 {
 	/* A trigger's words are not where people find it. */
 	const char *at = c && word && !c->trigger ? instruction_find(c->in, word, column) : NULL;
