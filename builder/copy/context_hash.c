@@ -38,15 +38,15 @@ void context_reader_release(struct context_reader *r)
 /* FILE open, whatever it is by now. */
 static int open_now(struct context_reader *r, const struct context_file *file, struct error *e)
 {
-	struct context_path path = { 0 };
 	int fd;
 
 	if (r->fd < 0 || r->dir != file->parent) {
+		auto_free char *folder = context_file_path(file->parent);
+
 		context_reader_release(r);
-		if (!context_path_of(&path, file->parent))
+		if (!folder)
 			return error_memory(e);
-		r->fd = context_open_below(r->context, path.text, O_PATH | O_DIRECTORY, e);
-		free(path.text);
+		r->fd = context_open_below(r->context, folder, O_PATH | O_DIRECTORY, e);
 		if (r->fd < 0)
 			return -1;
 		r->dir = file->parent;
@@ -54,11 +54,10 @@ static int open_now(struct context_reader *r, const struct context_file *file, s
 	fd = openat(r->fd, file->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0) {
 		int number = errno;
-		const char *name = context_path_of(&path, file);
+		auto_free char *path = context_file_path(file);
 
 		errno = number;
-		error_errno(e, "open %s", name ? name : file->name);
-		free(path.text);
+		error_errno(e, "open %s", path ? path : file->name);
 	}
 	return fd;
 }
