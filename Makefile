@@ -146,6 +146,7 @@ $(FAULTS): $(OUT)/%.so: %.c
 check: testing-packages $(PROGRAM) unit $(CLIENT) $(TOOL) $(DUMP) $(DRIVE) $(TALK) $(FAULTS) fuzz
 	@CAIRN=$(abspath $(PROGRAM)) OUT=$(abspath $(OUT)) tests/run
 
+# Numbers that overflow end a test, too (H301).
 asan:
 	$(MAKE) OUT=$(OUT)/asan CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 	        SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" check

@@ -171,7 +171,7 @@ def a_wrong_checksum():
             add="a damaged header at byte")
 
 
-@case("H100 H096 H111 H112")
+@case("H100 H096 H111 H112 H301")
 def numbers():
     archive(header("x", size_field=b"\x80" + bytes(3) + b"\x10" + bytes(7)), layer="a size that is none")
     archive(header("x", size_field=b"\xff" * 12), layer="a size that is none")
@@ -183,6 +183,12 @@ def numbers():
     for value in ("-86400.5", "8589934593", "4398046511104", "0.999999999999"):
         archive(pax(("mtime", value)), entry("x"), layer={"x": F()})
     archive(pax(("mtime", "nan")), entry("x"), layer="malformed pax record")
+    for value in ("2147483648", "-2147483649", "9223372036854775799.9", "-9223372036854775799.9"):
+        archive(pax(("mtime", value)), entry("x"), layer={"x": F()})
+    for value in ("9223372036854775808", "-9223372036854775809", "18446744073709551616"):
+        archive(pax(("mtime", value)), entry("x"), layer="malformed pax record")
+    for size in (1 << 31, 1 << 32, (1 << 32) + 1, (1 << 63) - 511, (1 << 63) - 1):
+        archive(pax(("size", str(size))), entry("x"), layer="a size that is none|cut short|malformed pax record")
 
 
 @case("H101 H049")

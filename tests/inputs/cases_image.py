@@ -41,12 +41,15 @@ def changed(config=None, manifest=None, index=None):
     return folder
 
 
-@case("H128 H129 H130")
+@case("H128 H129 H130 H301")
 def sizes_and_digests_that_lie():
     blob = gzip.compress(GOOD, mtime=0)
     loads(layout(GOOD))
     for size in (len(blob) - 1, len(blob) + 1, 0, 1 << 40):
         image_refused("is not what its digest says|bytes", layout(Layer(GOOD, size=size)))
+    # Where numbers end, also as a sum.
+    for size in ((1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + len(blob), (1 << 63) - 512, (1 << 63) - 1):
+        image_refused("is not what its digest says|bytes|too large", layout(Layer(GOOD, size=size), Layer(tar(entry("g")), size=size)))
     image_refused("is not what its digest says", layout(Layer(GOOD, digest_=digest(b"other"))))
     image_refused("tar is not its diff_id", layout(Layer(GOOD, diff=digest(b"other"))))
     # Another image's diff_id does not make this blob that layer, neither the first time nor later.

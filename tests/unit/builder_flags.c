@@ -56,6 +56,7 @@ static void the_last_field_of_a_name_counts(void **state)
 	fields_release(&f);
 }
 
+/* H301 */
 static void sizes_are_powers_of_1024(void **state)
 {
 	static const struct {
@@ -65,10 +66,12 @@ static void sizes_are_powers_of_1024(void **state)
 		{ "0", 0 }, { "2097152", 2097152 }, { "64m", 64 << 20 }, { "64MB", 64 << 20 },
 		{ "64MiB", 64 << 20 }, { "1.5g", 3 << 29 }, { "1 kb", 1024 }, { "7b", 7 },
 		{ "1e3", 1000 }, { "1e3k", 1000 << 10 }, { "7 ", 7 }, { "0x1p4", 16 },
+		{ "2147483648", 1LL << 31 }, { "4294967296", 1LL << 32 }, { "8191p", 8191LL << 50 },
 	};
 	static const char *const bad[] = { "", "m", "-1", "1x", "1mm", "1 m b", "99999999999p", "0b0",
 		                             "0x10", "1ki", "1  k", "1bb", "inf", "nan", " 1", "1,2", "1+1",
-		                             "64m;", "64m\n", "1e400" };
+		                             "64m;", "64m\n", "1e400", "8192p", "9223372036854775808",
+		                             "18446744073709551616" };
 	struct error e;
 	int64_t size;
 
