@@ -66,6 +66,46 @@ for call in faccessat2 close_range; do
 	check "... and nothing is said" sh -c '! grep WARNING "$0"' "$work/fault.log"
 done
 
+# H307, H308: an error has the number of the call that failed, whatever was called since, and nothing is
+# closed twice, on whatever way out. In a build that takes a moment; the loader's own calls come first.
+printf 'FROM scratch AS a\nCOPY f /a\nFROM scratch\nCOPY --from=a /a /b\nCOPY <<X /c\nhello\nX\n' >"$work/context/small"
+tells_its_number() {
+	at=$2
+	while :; do
+		rm -rf "$CAIRN_ROOT"
+		ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$work/strace.log" -e "trace=close,$1" \
+			-e "inject=$1:error=EHOSTDOWN:when=$at" "$CAIRN" build -q -f "$work/context/small" -t localhost/small \
+			-o "type=oci,dest=$work/small.tar" -o type=image "$work/context" >"$work/fault.log" 2>&1
+		status=$?
+		[ "$status" -eq 0 ] || { [ "$status" -eq 1 ] && grep -q 'ERROR: .*Host is down' "$work/fault.log"; } ||
+			{ echo "at $at, status $status:"; cat "$work/fault.log"; return 1; }
+		! grep 'close(.*EBADF' "$work/strace.log" || { echo "at $at"; return 1; }
+		grep -q INJECTED "$work/strace.log" || break
+		at=$((at + $3))
+	done
+	[ "$at" -gt "$2" ] || { echo "$1 is never called"; return 1; }
+}
+check "what cannot be opened is told as it failed" tells_its_number openat,openat2 11 31
+check "... made or named" tells_its_number mkdirat,renameat 1 11
+check "... written" tells_its_number write 1 9
+check "... read or locked" tells_its_number read,getdents64,flock 4 9
+
+# H305: a command that cannot become who it should be is not run.
+printf 'FROM localhost/app\nUSER app\nRUN echo "it ran $((1 + 1))"\n' >"$work/context/user"
+does_not_run() {
+	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$work/strace.log" -e "trace=${1%%:*}" -e "inject=$1" \
+		"$CAIRN" build --progress=plain --no-cache -f "$work/context/user" "$work/context" >"$work/fault.log" 2>&1
+	status=$?
+	[ "$status" -eq 1 ] && grep -q "ERROR: .*$2" "$work/fault.log" && ! grep -q 'it ran 2' "$work/fault.log" ||
+		{ cat "$work/fault.log"; return 1; }
+}
+check "an image to run in" build
+for fault in 'setresuid:error=EAGAIN=set the user: Resource temporarily' 'setresgid:error=EPERM=set the group: ' \
+	'setgroups:error=EPERM=set the groups: ' 'capset:error=EPERM=set capabilities: ' 'seccomp:error=EINVAL=system call filter: ' \
+	'prctl:error=EPERM:when=4=limit capabilities: ' 'setsid:error=EPERM=start a session: '; do
+	check "no command is run without ${fault%%:*}" does_not_run "${fault%=*}" "${fault##*=}"
+done
+
 # What cannot be read may refer to anything: a prune removes nothing then. It ends with the fault.
 build >/dev/null 2>&1
 cp -al "$CAIRN_ROOT" "$work/pristine"
