@@ -160,6 +160,25 @@ def _():
     pull(f"{r.name}/a/b:1").fails("SSL routines")
 
 
+@case("what the environment has for libraries and other programs is not read (H310)")
+def _():
+    r = registry(tls=tls())
+    r.add("a/b", "1", image())
+    trust(r)
+    # Read, each of these would break the handshake, send a password, or leave a file.
+    (place() / "openssl.cnf").write_text("openssl_conf = o\nconfig_diagnostics = 1\n[o]\nssl_conf = s\nproviders = p\n"
+                                         "[s]\nsystem_default = d\n[d]\nMaxProtocol = TLSv1\n"
+                                         "[p]\nhostile = h\n[h]\nmodule = /nonexistent/hostile.so\nactivate = 1\n")
+    (place() / ".netrc").write_text("default login user password s3cret\n")
+    (place() / ".curlrc").write_text("proxy = http://127.0.0.1:1\n")
+    nowhere = dict.fromkeys(("CURL_CA_BUNDLE", "TMPDIR", "LOCPATH", "GCONV_PATH", "NLSPATH", "OPENSSL_MODULES",
+                             "OPENSSL_ENGINES", "HOSTALIASES"), "/nonexistent")
+    pull(f"{r.name}/a/b:1", OPENSSL_CONF=place() / "openssl.cnf", CURL_HOME=place(), NETRC=place() / ".netrc",
+         SSLKEYLOGFILE=place() / "keys", CURL_SSL_BACKEND="none", LC_ALL="tr_TR.UTF-8", **nowhere).ok()
+    equal([p.name for p in place().iterdir() if p.name == "keys"], [], "files with keys of connections")
+    check(all("Authorization" not in q.headers for q in r.log), "a password of .netrc was sent")
+
+
 @case("a client's certificate goes to its registry, and what is wrong with it is named (H187)")
 def _():
     asking = tls(verify_mode=ssl.CERT_REQUIRED)
