@@ -263,11 +263,18 @@ def hard_links_that_lead_nowhere():
             add="too many levels|is not a directory", context="the folder around it")
 
 
-@case("H311 H279 H060")
+@case("H311 H279 H060 H309")
 def links_are_kept_as_they_are():
-    targets = ["/usr/bin", "../../..", "gone", "l", ".", "x" * 4000, "a\nb"]
+    longest = "0" * 4095
+    targets = ["/usr/bin", "../../..", "gone", "l", ".", longest, "a\nb"]
     parts = [part for i, t in enumerate(targets) for part in (pax(("linkpath", t)), symlink(f"l{i}", ""))]
     archive(*parts, layer={f"l{i}": L(t) for i, t in enumerate(targets)})
+    dockerfile = (f"FROM oci-layout://{layout(TOOLS)} AS a\n{SHELL}"
+                  "RUN busybox mkdir /d && busybox ln -s $(busybox printf %04095d 0) /d/l\n"
+                  "RUN test $(busybox readlink -n /d/l | busybox wc -c) = 4095\nFROM scratch\nCOPY --from=a /d /\n")
+    for isolation in ("auto", "copy"):
+        found = entries_of(accepted(*EXPORT, "--no-cache", "--isolation", isolation, "-", stdin=dockerfile.encode()).out)
+        equal(found, {"l": L(longest)}, "of a RUN")
 
 
 @case("H088 H123")
