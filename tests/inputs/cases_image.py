@@ -120,6 +120,24 @@ def configs_of_other_shapes():
     accepted("build", "-q", "-o", "-", "-", stdin=f"FROM oci-layout://{folder}\nWORKDIR x\n".encode())
 
 
+@case("H297")
+def triggers_that_no_dockerfile_has():
+    def build(trigger):
+        folder = layout(GOOD, config={"config": {"OnBuild": trigger}})
+        return ("build", "-q", "-"), f"FROM oci-layout://{folder} AS me\nENV Z=1\n".encode()
+    for trigger, because in ((["ONBUILD RUN x"], "isn't allowed|aren't allowed"), (["onbuild ONBUILD ENV A=1"], "isn't allowed"),
+                             (["FROM x"], "aren't allowed"), (["MAINTAINER x"], "aren't allowed"), (["FROM"], "FROM requires"),
+                             ([""], "empty"), (["# text"], "no instructions"), (["RUN <<E"], "unterminated heredoc"),
+                             ([None], "not an array of strings"), ("RUN x", "not an array of strings"),
+                             (["COPY --from=me / /"], "cannot copy from stage \"me\""),
+                             (["COPY --from=0 / /"], "cannot copy from stage \"0\""), (["\0ENV A=1"], "u0000"),
+                             (["ENV A=" + "x" * 70000], "ONBUILD ENV A=x")):
+        arguments, dockerfile = build(trigger)
+        refused(because, *arguments, stdin=dockerfile)
+    arguments, dockerfile = build(["ENV A=$A:x"] * 1000)
+    accepted(*arguments, stdin=dockerfile)
+
+
 @case("H040 H042 H138 H139 H140 H137 H039")
 def descriptors_of_other_shapes():
     def layers(**fields):

@@ -84,8 +84,8 @@ driver=$!
 read -r _ <"$work/fifo"
 kill -KILL $driver
 wait $driver 2>/dev/null
-check 'a killed builder takes its runs along' \
+check 'a killed builder takes its runs along (H306)' \
 	wait_until sh -c '! grep -sl "^sleep.302" /proc/[0-9]*/cmdline'
 sees 'output is not held open by what is left behind' 'done' -- sh -c 'sleep 300 & echo done'
 run --parallel 32 --times 2 -- sh -c 'echo $$ >/mine && test "$(cat /mine)" = 2' >/dev/null
-check '32 runs at once, twice' equal "$(yes 'exit 0 signal 0 ' | head -64)" "$(cat "$work/end")"
+check '32 runs at once, twice (H304)' equal "$(yes 'exit 0 signal 0 ' | head -64)" "$(cat "$work/end")"

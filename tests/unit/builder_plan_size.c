@@ -1,4 +1,4 @@
-/* Large Dockerfiles: planning costs what their length says. */
+/* Large Dockerfiles: planning costs what their length says (H297). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,6 +72,15 @@ static void variables(void **state)
 	plan_file("FROM scratch\n", 50000, "ENV NAME#=value NEXT#=$NAME<\n", "", "");
 }
 
+/* H296 */
+static void values_that_double(void **state)
+{
+	static const char wrong[] = "failed to process \"$A$A\": the value is too long: it grows by more than 1 MiB";
+
+	plan_file("FROM scratch\nENV A=12345678\n", 40, "ENV A=$A$A\n", "", wrong);
+	plan_file("ARG A=12345678\n", 40, "ARG A=$A$A\n", "FROM scratch\n", wrong);
+}
+
 static void arguments(void **state)
 {
 	plan_file("FROM scratch\n", 50000, "ARG NAME#=value\nLABEL l#=$NAME#\n", "", "");
@@ -111,6 +120,7 @@ int main(void)
 		cmocka_unit_test(stages_that_read_others),
 		cmocka_unit_test(images_that_are_read),
 		cmocka_unit_test(variables),
+		cmocka_unit_test(values_that_double),
 		cmocka_unit_test(arguments),
 		cmocka_unit_test(steps),
 		cmocka_unit_test(ports_and_volumes),

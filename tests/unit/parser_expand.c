@@ -384,6 +384,7 @@ static void blanks_outside_quotes_separate_words(void **state)
 	check_words("a\xc2\xa0" "b", "a|b|");
 }
 
+/* H296 */
 static void growth_has_an_end(void **state)
 {
 	size_t size = EXPANSION_GROWTH_MAX / 4;
@@ -412,6 +413,7 @@ static void growth_has_an_end(void **state)
 	free(big);
 }
 
+/* H296 */
 static void nesting_has_an_end(void **state)
 {
 	enum { DEPTH = 100000 };
