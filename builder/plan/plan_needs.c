@@ -99,8 +99,9 @@ static int parse_trigger(struct planner *p, const char *text, const struct instr
 	}
 	p->plan->trigger = all;
 	all[p->plan->trigger_count++] = file;
+	/* An image must not add lines to what we say. */
 	if (file->error_count > 0 || file->count != 1)
-		return plan_fail(p, from, "ONBUILD %s: %s", text,
+		return plan_fail(p, from, "ONBUILD %.*s: %s", (int)strcspn(text, "\n"), text,
 		                 file->error_count ? file->error[0].text :
 		                 "onbuild trigger should be a single expression");
 	*c = (struct clause){ .in = file->instruction, .place = from, .trigger = true };

@@ -131,7 +131,8 @@ def triggers_that_no_dockerfile_has():
                              ([None], "not an array of strings"), ("RUN x", "not an array of strings"),
                              (["COPY --from=me / /"], "cannot copy from stage \"me\""),
                              (["COPY --from=0 / /"], "cannot copy from stage \"0\""), (["\0ENV A=1"], "u0000"),
-                             (["ENV A=" + "x" * 70000], "ONBUILD ENV A=x")):
+                             (["ENV A=" + "x" * 70000], "ONBUILD ENV A=x"),
+                             (["ENV A=1\nERROR: ENV B=2"], "ONBUILD ENV A=1: unknown instruction")):
         arguments, dockerfile = build(trigger)
         refused(because, *arguments, stdin=dockerfile)
     arguments, dockerfile = build(["ENV A=$A:x"] * 1000)
