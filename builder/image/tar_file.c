@@ -135,6 +135,8 @@ static int put(struct tar_file *t, const void *bytes, size_t size, struct error 
 static int put_content(struct tar_file *t, const struct content *content, int64_t size,
                        struct error *e)
 {
+	ssize_t n;
+
 	if (content->memory)
 		return put(t, content->memory, (size_t)size, e);
 	if (size > SMALL) {
@@ -144,7 +146,12 @@ static int put_content(struct tar_file *t, const struct content *content, int64_
 	}
 	if (size > (int64_t)(BUFFER_SIZE - t->used) && flush(t, e) < 0)
 		return -1;
-	if (pread(content->fd, t->buffer + t->used, (size_t)size, content->offset) != size)
+	do
+		n = pread(content->fd, t->buffer + t->used, (size_t)size, content->offset);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return error_errno(e, "read");
+	if (n != size)
 		return error_set(e, ERROR_CORRUPT, "the content is cut short");
 	t->used += (size_t)size;
 	return 0;

@@ -89,6 +89,7 @@ check "what cannot be opened is told as it failed" tells_its_number openat,opena
 check "... made or named" tells_its_number mkdirat,renameat 1 11
 check "... written" tells_its_number write 1 9
 check "... read or locked" tells_its_number read,getdents64,flock 4 9
+check "... read from the store" tells_its_number pread64 7 2
 
 # H305: a command that cannot become who it should be is not run.
 printf 'FROM localhost/app\nUSER app\nRUN echo "it ran $((1 + 1))"\n' >"$work/context/user"
