@@ -31,7 +31,8 @@ __attribute__((constructor)) static void begin(void)
 static void tell(const char *what)
 {
 	const char *path = getenv("CHILDREN_LOG");
-	long fd = path ? syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : -1;
+	const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
+	long fd = path ? syscall(SYS_openat, AT_FDCWD, path, flags, 0644) : -1;
 
 	if (fd < 0)
 		return;
