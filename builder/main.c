@@ -292,6 +292,9 @@ int main(int argc, char **argv)
 	open_standard_descriptors();
 	reset_signals();
 	raise_file_limit();
+	/* libcurl would write the keys of all connections to the file that it names (H310). While there is
+	 * one thread. */
+	unsetenv("SSLKEYLOGFILE");
 	status = run(argc > 0 ? argc - 1 : 0, argv + 1, &e);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		if (status >= 0)

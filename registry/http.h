@@ -11,8 +11,7 @@
  * - Bodies are the bytes as sent (no Content-Encoding is undone), each with a ceiling.
  * - Servers are verified with the system's CAs ($SSL_CERT_FILE and $SSL_CERT_DIR if set) and
  *   certs.d (certificates.h), unless the user named this very host insecure. Proxies are those of
- *   the environment, as curl reads it. Nothing else there counts: neither a configuration of OpenSSL
- *   nor $SSLKEYLOGFILE (H310).
+ *   the environment, as curl reads it. A configuration of OpenSSL does not count (H310).
  *
  * Threads: a struct http may be shared; it keeps one curl handle, with its open connections, for
  * each request that is under way at the same time.

@@ -22,9 +22,9 @@ def with_file(content, levels=(9,), shell=False):
         "rootfs": {"type": "layers", "diff_ids": [digest(out.getvalue())] * len(levels)}})
 
 
-def cairn(*arguments):
+def cairn(*arguments, **environment):
     env = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
-    env.update(HOME=str(place()), DOCKER_CONFIG=str(place()), CAIRN_ROOT=str(place() / "store"))
+    env.update(HOME=str(place()), DOCKER_CONFIG=str(place()), CAIRN_ROOT=str(place() / "store"), **environment)
     p = subprocess.run([os.environ["CAIRN"], *map(str, arguments)], stdin=subprocess.DEVNULL,
                        capture_output=True, env=env, timeout=60)
     return Result(p.returncode, p.stderr.decode(errors="backslashreplace"), 0), p.stdout
@@ -138,6 +138,15 @@ def _():
         f"FROM {r.name}/a/b:1\nRUN --mount=type=cache,target=/c cat /f >>/c/seen; cat /c/seen >/seen\n"))
     result.ok().says("a/b:1 names another image now")
     equal(files_named(out, "seen"), [b"new"], "what was run")
+
+
+@case("the keys of connections go to no file that the environment names (H310)")
+def _():
+    r = registry(tls=tls())
+    trust(r)
+    r.add("a/b", "1", with_file(b"1"))
+    cairn("pull", f"{r.name}/a/b:1", SSLKEYLOGFILE=str(place() / "keys"))[0].ok()
+    check(not (place() / "keys").exists(), "they do")
 
 
 @case("an index that promises another platform than its image has is told (H136)")
