@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "layers/compress.h"
+#include "layers/path.h"
 #include "layers/pax.h"
 #include "layers/scope.h"
 #include "layers/tar.h"
@@ -579,7 +580,7 @@ static ssize_t pull_inflated(void *context, void *buffer, size_t size, struct er
 int archive_open(int fd, struct archive **opened, struct error *e)
 {
 	unsigned char magic[8];
-	ssize_t have = pread(fd, magic, sizeof magic, 0);
+	ssize_t have = path_read_at(fd, magic, sizeof magic, 0);
 	enum compression kind = compression_sniff(magic, have < 0 ? 0 : (size_t)have);
 	struct archive *a;
 	ssize_t n;

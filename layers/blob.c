@@ -262,7 +262,7 @@ char *blob_read(struct store *s, const struct digest *d, size_t limit, size_t *s
 		error_memory(e);
 		return NULL;
 	}
-	n = pread(fd, data, (size_t)st.st_size, 0);
+	n = path_read_at(fd, data, (size_t)st.st_size, 0);
 	digest_of(data, n < 0 ? 0 : (size_t)n, &found);
 	if (n != st.st_size || !digest_equal(d, &found)) {
 		store_set_aside(s, STORE_BLOBS, name, n < 0 ? strerror(errno) : "its digest is another", e);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "layers/blob.h"
+#include "layers/path.h"
 #include "layers/piece.h"
 #include "layers/scope.h"
 
@@ -72,7 +73,7 @@ static int expand(struct store *s, const struct layer *layer, struct layer *out,
 	w = buffer ? blob_begin(s, e) : NULL;
 	if (!w)
 		return buffer ? -1 : error_memory(e);
-	while ((n = pread(tar, buffer, PIECE_MAX, at)) > 0 &&
+	while ((n = path_read_at(tar, buffer, PIECE_MAX, at)) > 0 &&
 	       blob_write(w, buffer, (size_t)n, e) == 0)
 		at += n;
 	if (n != 0) {

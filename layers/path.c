@@ -206,6 +206,25 @@ char *path_read(int root, const char *path, size_t limit, size_t *size, struct e
 	return take_pointer(&data);
 }
 
+ssize_t path_read_at(int fd, void *data, size_t size, int64_t offset)
+{
+	char *to = data;
+	size_t used = 0;
+
+	while (used < size) {
+		ssize_t n = pread(fd, to + used, size - used, offset + (int64_t)used);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		used += (size_t)n;
+	}
+	return (ssize_t)used;
+}
+
 int path_write_all(int fd, const void *data, size_t size, struct error *e)
 {
 	const char *p = data;

@@ -10,6 +10,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "layers/error.h"
@@ -49,6 +50,9 @@ char *path_read(int root, const char *path, size_t limit, size_t *size, struct e
 /* NAME in DIR gets these bytes and MODE, all or nothing: written aside, synced, renamed. */
 int path_write(int dir, const char *name, const void *data, size_t size, mode_t mode,
                struct error *e);
+
+/* pread(2) until all of SIZE is read, or the file ends: how many bytes, or -1 and errno. */
+ssize_t path_read_at(int fd, void *data, size_t size, int64_t offset);
 
 /* write(2) until all is written. E has no name in it: the caller knows it. */
 int path_write_all(int fd, const void *data, size_t size, struct error *e);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "layers/openssl.h"
+#include "layers/path.h"
 
 #define KEY_SIZE 32
 
@@ -40,7 +41,7 @@ static bool read_key(struct reuse *r)
 {
 	struct head head;
 
-	if (pread(r->table, &head, sizeof head, 0) != sizeof head ||
+	if (path_read_at(r->table, &head, sizeof head, 0) != sizeof head ||
 	    memcmp(head.magic, magic, sizeof magic) != 0) {
 		memcpy(head.magic, magic, sizeof magic);
 		if (RAND_bytes(head.key, KEY_SIZE) != 1 ||
@@ -105,7 +106,7 @@ bool reuse_find(const struct reuse *r, struct reuse_piece *piece, struct digest 
 {
 	struct hint hint;
 
-	if (pread(r->table, &hint, sizeof hint, place_of(piece)) != sizeof hint ||
+	if (path_read_at(r->table, &hint, sizeof hint, place_of(piece)) != sizeof hint ||
 	    memcmp(hint.tag, piece->tag, REUSE_TAG) != 0)
 		return false;
 	piece->packed = hint.packed;

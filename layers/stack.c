@@ -7,6 +7,7 @@
 #include "layers/blob.h"
 #include "layers/extent.h"
 #include "layers/graft.h"
+#include "layers/path.h"
 #include "layers/scope.h"
 #include "layers/stack_parts.h"
 
@@ -516,7 +517,7 @@ char *stack_read(struct stack *st, const char *path, size_t limit, size_t *size,
 	}
 	if (stack_content(st, &found, &content, e) < 0)
 		return NULL;
-	if (pread(content.fd, data, (size_t)found.entry.size, content.offset) != found.entry.size) {
+	if (path_read_at(content.fd, data, (size_t)found.entry.size, content.offset) != found.entry.size) {
 		error_set(e, ERROR_CORRUPT, "/%s is cut short in its layer", resolved);
 		return NULL;
 	}

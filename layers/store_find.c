@@ -192,7 +192,7 @@ static char *read_sealed(int fd, size_t size, const char **why)
 {
 	auto_free char *data = malloc(size + 1);
 	char seal[SEAL_SIZE + 1];
-	ssize_t n = data ? pread(fd, data, size, 0) : -1;
+	ssize_t n = data ? path_read_at(fd, data, size, 0) : -1;
 
 	*why = !data ? NULL : n < 0 ? strerror(errno) : "it was cut short";
 	if (n < SEAL_SIZE || (size_t)n != size)

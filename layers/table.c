@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "layers/checksum.h"
+#include "layers/path.h"
 #include "layers/record.h"
 #include "layers/scope.h"
 
@@ -231,7 +232,8 @@ int table_commit(struct table_writer *w, const struct digest *diff_id, int64_t t
 		fwrite(w->orphans, sizeof *w->orphans, w->orphan_count, w->file);
 	if (fflush(w->file) != 0 || ferror(w->file) ||
 	    add_up(fileno(w->file), &header, &header.checksum, e) < 0 ||
-	    pwrite(fileno(w->file), &header, sizeof header, 0) != sizeof header) {
+	    lseek(fileno(w->file), 0, SEEK_SET) < 0 ||
+	    path_write_all(fileno(w->file), &header, sizeof header, e) < 0) {
 		error_errno(e, "write the table in %s/tmp", store_path(w->store));
 		table_discard(w);
 		return -1;
@@ -261,7 +263,7 @@ static const char *find_fault(int fd, size_t size)
 	struct error failed;
 	uint32_t sum;
 
-	if (pread(fd, &header, sizeof header, 0) != sizeof header)
+	if (path_read_at(fd, &header, sizeof header, 0) != sizeof header)
 		return "it was cut short";
 	if (memcmp(header.magic, TABLE_MAGIC, sizeof header.magic) != 0)
 		return "it is no table of this version";

@@ -7,6 +7,7 @@
 
 #include "layers/archive.h"
 #include "layers/blob.h"
+#include "layers/path.h"
 #include "layers/readahead.h"
 #include "layers/reserve.h"
 #include "layers/scope.h"
@@ -31,9 +32,7 @@ static ssize_t read_plain(struct tarball *t, void *to, size_t size, struct error
 	int64_t left = t->buffer_at + t->buffer_size - t->position;
 
 	if (t->position < t->buffer_at || left <= 0) {
-		do
-			t->buffer_size = pread(t->fd, t->buffer, COPY_SIZE, t->position);
-		while (t->buffer_size < 0 && errno == EINTR);
+		t->buffer_size = path_read_at(t->fd, t->buffer, COPY_SIZE, t->position);
 		if (t->buffer_size < 0)
 			return error_errno(e, "read a layer");
 		t->buffer_at = t->position;
@@ -206,7 +205,7 @@ struct place {
 static ssize_t read_place(void *context, void *buffer, size_t size, struct error *e)
 {
 	struct place *p = context;
-	ssize_t n = pread(p->fd, buffer, size, p->offset);
+	ssize_t n = path_read_at(p->fd, buffer, size, p->offset);
 
 	if (n < 0)
 		return error_errno(e, "read a layer");

@@ -13,6 +13,7 @@
 #include "layers/archive.h"
 #include "layers/implied.h"
 #include "layers/interrupted.h"
+#include "layers/path.h"
 #include "layers/reserve.h"
 #include "layers/restore.h"
 #include "layers/scope.h"
@@ -394,7 +395,7 @@ static int make_nodes(struct unpack *u, struct error *e)
 static ssize_t read_content(void *context, void *buffer, size_t size, struct error *e)
 {
 	struct content *content = context;
-	ssize_t n = pread(content->fd, buffer, size, content->offset);
+	ssize_t n = path_read_at(content->fd, buffer, size, content->offset);
 
 	if (n < 0)
 		return error_errno(e, "read a layer");

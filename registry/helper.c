@@ -94,7 +94,7 @@ static char *read_back(int fd, struct error *e)
 		error_memory(e);
 		return NULL;
 	}
-	n = pread(fd, text, ANSWER_MAX, 0);
+	n = path_read_at(fd, text, ANSWER_MAX, 0);
 	text[n > 0 ? n : 0] = '\0';
 	return text;
 }

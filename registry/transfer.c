@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "layers/openssl.h"
+#include "layers/path.h"
 #include "layers/scope.h"
 #include "registry/certificates.h"
 #include "registry/url.h"
@@ -274,7 +275,7 @@ static ssize_t read_body(struct exchange *x, char *buffer, size_t room)
 	if (q->body)
 		memcpy(buffer, (const char *)q->body + x->sent, (size_t)n);
 	else
-		n = pread(q->fd, buffer, (size_t)n, x->sent);
+		n = path_read_at(q->fd, buffer, (size_t)n, x->sent);
 	if (n < 0)
 		return error_errno(x->error, "read what is to be sent");
 	if (n == 0)

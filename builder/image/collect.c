@@ -6,6 +6,7 @@
 
 #include "builder/build/kept.h"
 #include "layers/blob.h"
+#include "layers/path.h"
 #include "layers/scope.h"
 
 /* Manifests and configs lead further; a larger blob is a layer. */
@@ -119,7 +120,7 @@ static int mark_document(struct collection *c, const struct digest *d, struct er
 
 	if (fd < 0)
 		return leads_nowhere(e) ? 0 : -1;
-	n = pread(fd, &first, 1, 0);
+	n = path_read_at(fd, &first, 1, 0);
 	if (n < 0 || fstat(fd, &st) < 0)
 		return error_errno(e, "read %s/blobs", store_path(c->store));
 	if (n == 0 || first != '{' || st.st_size > DOCUMENT_SIZE_MAX)

@@ -109,7 +109,7 @@ static void check_context(struct fsck *f, enum store_room room, const char *name
 
 	if (fd < 0)
 		return;
-	if (pread(fd, magic, sizeof magic, 0) != sizeof magic || memcmp(magic, "cairnix", 7) != 0) {
+	if (path_read_at(fd, magic, sizeof magic, 0) != sizeof magic || memcmp(magic, "cairnix", 7) != 0) {
 		check_record(f, room, name);
 		return;
 	}
@@ -143,7 +143,7 @@ static void check_blob(struct fsck *f, enum store_room room, const char *name)
 	auto_close int fd = store_find(f->store, room, name, &st, &told);
 
 	if (fd >= 0 && (f->wishes->deep || st.st_size == 0 ||
-	                (st.st_size < DOCUMENT_SIZE_MAX && pread(fd, &first, 1, 0) == 1 &&
+	                (st.st_size < DOCUMENT_SIZE_MAX && path_read_at(fd, &first, 1, 0) == 1 &&
 	                 first == '{')))
 		blob_verify(f->store, &d, &told);
 }

@@ -5,6 +5,7 @@
 
 #include "builder/image/load_parts.h"
 #include "layers/blob.h"
+#include "layers/path.h"
 #include "layers/scope.h"
 #include "registry/reference.h"
 
@@ -160,7 +161,7 @@ static int bring_layer(struct loading *l, const char *name, struct layer *layer,
 	fd = blob_open(l->store, &layer->blob, layer->blob_size, e);
 	if (fd < 0)
 		return -1;
-	n = pread(fd, magic, sizeof magic, 0);
+	n = path_read_at(fd, magic, sizeof magic, 0);
 	layer->compression = compression_sniff(magic, n < 0 ? 0 : (size_t)n);
 	return 0;
 }

@@ -146,9 +146,7 @@ static int put_content(struct tar_file *t, const struct content *content, int64_
 	}
 	if (size > (int64_t)(BUFFER_SIZE - t->used) && flush(t, e) < 0)
 		return -1;
-	do
-		n = pread(content->fd, t->buffer + t->used, (size_t)size, content->offset);
-	while (n < 0 && errno == EINTR);
+	n = path_read_at(content->fd, t->buffer + t->used, (size_t)size, content->offset);
 	if (n < 0)
 		return error_errno(e, "read");
 	if (n != size)
