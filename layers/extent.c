@@ -1,6 +1,7 @@
 #include "layers/extent.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
@@ -42,6 +43,13 @@ static int copy_through_us(int from, off_t offset, int to, int64_t size, struct 
 	return 0;
 }
 
+/* Another way would fare no better. File systems refuse to copy with many errors, and some say that
+ * there is nothing to copy. */
+static bool is_final(ssize_t n)
+{
+	return n < 0 && (errno == EINTR || errno == ENOSPC || errno == EDQUOT || errno == EIO);
+}
+
 int extent_copy(int from, int64_t offset, int to, int64_t size, struct error *e)
 {
 	off_t at = offset;
@@ -53,16 +61,14 @@ int extent_copy(int from, int64_t offset, int to, int64_t size, struct error *e)
 		if (interrupted_check(e) < 0)
 			return -1;
 		n = copy_file_range(from, &at, to, NULL, want, 0);
-		if (n < 0 && errno != EINTR && errno != ENOSPC && errno != EIO)
+		if (n <= 0 && !is_final(n))
 			n = sendfile(to, from, &at, want);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && (errno == EINVAL || errno == ENOSYS))
-			return copy_through_us(from, at, to, size, e);
-		if (n < 0)
+		if (n < 0 && is_final(n))
 			return error_errno(e, "write");
-		if (n == 0)
-			return error_set(e, ERROR_CORRUPT, "the content is cut short");
+		if (n <= 0)
+			return copy_through_us(from, at, to, size, e);
 		size -= n;
 	}
 	return 0;

@@ -13,6 +13,7 @@
 
 #include "builder/build/step_run.h"
 #include "builder/build/times.h"
+#include "layers/extent.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 
@@ -398,23 +399,13 @@ static int fill_file(struct filling *f, const struct found *found, const char *p
 	auto_close int fd = openat(f->to, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 	                           0600);
 	struct content content;
-	off_t offset;
-	int64_t left = found->entry.size;
 
 	if (fd < 0)
 		return error_errno(e, "create %s", path);
 	if (stack_content(f->from, found, &content, e) < 0)
 		return -1;
-	offset = content.offset;
-	while (left > 0) {
-		ssize_t n = copy_file_range(content.fd, &offset, fd, NULL, (size_t)left, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return error_errno(e, "copy %s", path);
-		left -= n;
-	}
+	if (extent_copy(content.fd, content.offset, fd, found->entry.size, e) < 0)
+		return error_context(e, "copy %s", path);
 	if (own(f, path, found) < 0 || fchmod(fd, found->entry.mode) < 0)
 		return error_errno(e, "copy %s", path);
 	return 0;

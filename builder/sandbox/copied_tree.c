@@ -12,6 +12,7 @@
 #include <sys/xattr.h>
 
 #include "builder/sandbox/sandbox.h"
+#include "layers/extent.h"
 #include "layers/owner.h"
 #include "layers/path.h"
 #include "layers/scope.h"
@@ -68,23 +69,6 @@ int copied_tree_dress(int from, int to, struct error *e)
 	return 0;
 }
 
-static int copy_bytes(int from, int to, struct error *e)
-{
-	char buffer[64 << 10];
-	ssize_t n;
-
-	if (ioctl(to, FICLONE, from) == 0)
-		return 0;
-	while ((n = copy_file_range(from, NULL, to, NULL, 1 << 30, 0)) > 0)
-		continue;
-	if (n == 0)
-		return 0;
-	while ((n = read(from, buffer, sizeof buffer)) > 0)
-		if (path_write_all(to, buffer, (size_t)n, e) < 0)
-			return -1;
-	return n < 0 ? error_errno(e, "read") : 0;
-}
-
 static int copy_file(int from_dir, int to_dir, const char *name, const struct stat *st,
                      struct error *e)
 {
@@ -93,9 +77,10 @@ static int copy_file(int from_dir, int to_dir, const char *name, const struct st
 
 	if (from < 0 || to < 0)
 		return error_errno(e, "copy %s", name);
+	if (ioctl(to, FICLONE, from) < 0 && extent_copy(from, 0, to, st->st_size, e) < 0)
+		return error_context(e, "copy %s", name);
 	/* The owner before the mode, which chown takes bits from; the attributes after the owner. */
-	if (copy_bytes(from, to, e) < 0 || fchown(to, st->st_uid, st->st_gid) < 0 ||
-	    fchmod(to, st->st_mode & 07777) < 0)
+	if (fchown(to, st->st_uid, st->st_gid) < 0 || fchmod(to, st->st_mode & 07777) < 0)
 		return error_errno(e, "copy %s", name);
 	if (copy_attributes(from, to, e) < 0)
 		return error_context(e, "%s", name);
