@@ -11,12 +11,12 @@ if ! strace -qq -e trace=none true 2>/dev/null; then
 	exit
 fi
 
-# with FAULT: the build under it, from nothing. What it says is kept; it may fail.
+# with FAULT [FILE]: the build under it, from nothing; only calls on FILE. What it says is kept; it may fail.
 with() {
 	rm -rf "$CAIRN_ROOT" "$work/app.tar"
 	# Leaks cannot be looked for under strace.
-	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$work/strace.log" -e "trace=${1%%:*}" -e "inject=$1" "$CAIRN" build --progress=plain \
-		-t localhost/app -o "type=oci,dest=$work/app.tar" -o type=image "$work/context" \
+	ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o "$work/strace.log" -e "trace=${1%%:*}" -e "inject=$1" ${2:+-P "$2"} \
+		"$CAIRN" build --progress=plain -t localhost/app -o "type=oci,dest=$work/app.tar" -o type=image "$work/context" \
 		>"$work/fault.log" 2>&1
 	status=$?
 	[ "$status" -ne 0 ] || [ -e "$work/app.tar" ] || { echo "no output"; return 1; }
@@ -26,7 +26,7 @@ with() {
 }
 survives() { with "$1" && is_good; }
 # It must notice: success would be a lie.
-fails() { with "$1" && [ "$status" -ne 0 ] && grep -Eq "$2" "$work/fault.log" && is_good; }
+fails() { with "$1" "${3:-}" && [ "$status" -ne 0 ] && grep -Eq "$2" "$work/fault.log" && is_good; }
 
 # H241: and it is not asked again, for the kernel would say that all is well.
 keeps_nothing() {
@@ -35,18 +35,26 @@ keeps_nothing() {
 check "syncing fails" fails 'syncfs:error=EIO:when=1' 'sync .*: Input/output error'
 check "... and what was not synced is gone" keeps_nothing 'syncfs:error=EIO:when=1'
 check "syncing the names fails" fails 'syncfs:error=EIO:when=2' 'Input/output error'
+# H244: wherever it is.
 for when in 1 4 12 40; do
 	check "no room for write $when" survives \
 		"write,pwrite64,copy_file_range,sendfile,ftruncate:error=ENOSPC:when=$when"
 done
-for when in 1 3 6 10 20; do
+# H242, H243: also between what is made and its record, in the middle of the last names, and before that
+# of the image.
+for when in 1 20 37 52 69; do
 	check "killed at rename $when" survives "renameat,renameat2,rename:signal=KILL:when=$when"
+done
+for fault in mkdir,mkdirat:8 write,pwrite64:30 unlink,unlinkat:20 move_mount:9 fsync:1 syncfs:1; do
+	check "killed at ${fault##*,}" survives "${fault%:*}:signal=KILL:when=${fault##*:}"
 done
 for when in 20 60 150; do
 	check "read $when fails" survives "read,pread64:error=EIO:when=$when"
 done
+# H284.
+check "a file of the context is gone with its server" fails read,pread64:error=ESTALE 'read f: Stale file handle' "$work/context/f"
+check "... or its folder" fails getdents64:error=EIO 'rootfs.*: Input/output error' "$work/context/rootfs"
 for when in 1 8; do
-	check "killed at mkdir $when" survives "mkdirat,mkdir:signal=KILL:when=$when"
 	check "rename $when is refused" survives "renameat,renameat2,rename:error=EACCES:when=$when"
 done
 
