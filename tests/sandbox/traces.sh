@@ -66,5 +66,20 @@ done
 : >"$store/many/449/last"
 sees 'four hundred and fifty layers' '/last' "$@" --lower base -- ls /last
 sees 'removed files are gone' 'none' --lower white --lower base -- sh -c 'ls -d /etc/passwd 2>/dev/null || echo none'
-leaves 'deleting makes a whiteout' '. ./etc ./etc/passwd ' -- rm /etc/passwd
+# H263: overlayfs moves no folder of a lower layer, and mv copies it then.
+leaves 'a folder of the image is renamed' '. ./a ./c ./c/b ' --lower etc --lower base -- mv /a /c
+# H268: whatever the times say.
+lower files 'for f in same mode twin quiet; do echo $f >$f; done; touch -d 2001-02-03 *'
+leaves 'changes that keep size and time are seen' '. ./link ./mode ./quiet ./same ./twin ' --lower files --lower base -- sh -c '
+	echo SAME >/same; touch -d 2001-02-03 /same; chmod 600 /mode; ln /twin /link
+	echo first >/quiet; echo quiet >/quiet; touch -d 2001-02-03 /quiet'
+check 'with what they say' equal 'SAME quiet' "$(echo $(cat "$store/upper/same" "$store/upper/quiet"))"
+# H272: the layers below are as they were.
+lower kept 'mkdir etc; for f in appended cut written closed; do echo $f >etc/$f; done; ln etc/cut etc/name'
+kept() { find "$store/kept" -exec stat -c '%n %f %u %g %h %i %s %Y %Z' {} + && cat "$store"/kept/etc/*; }
+before=$(kept)
+run --lower kept --lower base -- sh -c 'cd /etc; echo x >>appended; : >cut; echo x | dd of=written conv=notrunc
+	chmod 4777 closed; chown 7 closed; touch -d 2001-02-03 . *; rm name; mv written moved; rm -r /bin' >/dev/null
+check 'no layer is written to' equal "$before" "$(kept)"
+leaves 'deleting makes a whiteout (H266)' '. ./etc ./etc/passwd ' -- rm /etc/passwd
 check 'in the overlay form' equal 'character special file 0:0' "$(stat -c '%F %t:%T' "$store/upper/etc/passwd")"

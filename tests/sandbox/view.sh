@@ -26,6 +26,11 @@ sees 'settings of the kernel are read-only' '' -- sh -c \
 	[ ! -e $f ] || { : >>$f; } 2>/dev/null && echo $f; done; :'
 sees '/sys is read-only' 'sysfs ro refused' -- sh -c \
 	'echo $(awk "\$2 == \"/sys\" { print \$3, substr(\$4, 1, 2) }" /proc/mounts) $(mkdir /sys/fs/cgroup/mine 2>/dev/null && echo made || echo refused)'
+# H259: whatever this machine has for a default, which is not shown.
+[ -n "$way" ] || sees 'overlayfs follows no folder elsewhere and keeps no part of a file' 'redirect_dir=nofollow' -- sh -c \
+	'o=$(awk "\$2 == \"/\" { print \$4 }" /proc/mounts | tr , "\n"); echo "$o" | grep redirect_dir
+	echo "$o" | grep -e metacopy=on -e index=on
+	cd /sys/module/overlay/parameters && for p in metacopy index; do grep -q N $p || echo "$o" | grep -q $p=off || echo $p; done; :'
 sees 'nothing can be mounted, and no namespace entered' '' -- sh -c 'mkdir /m
 	try() { "$@" 2>/dev/null && echo "$*"; }
 	try mount -t tmpfs none /m; try mount -o bind /etc /m; try mount -t proc none /m; try umount /proc/sys
