@@ -6,7 +6,10 @@
 
 #include <cmocka.h>
 #include <ctype.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -348,6 +351,44 @@ static void a_reader_that_went_away_does_no_harm(void **state)
 	close(ends[1]);
 }
 
+static void *count_lines(void *fd)
+{
+	FILE *f = fdopen(*(int *)fd, "r");
+	intptr_t lines = 0;
+	int c;
+
+	while ((c = getc(f)) != EOF)
+		lines += c == '\n';
+	fclose(f);
+	return (void *)lines;
+}
+
+/* H290. */
+static void a_terminal_that_somebody_made_non_blocking_gets_it_all(void **state)
+{
+	struct progress *p;
+	struct vertex *v;
+	pthread_t reader;
+	void *lines;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_true(fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0);
+	assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(pthread_create(&reader, NULL, count_lines, &ends[0]), 0);
+	p = on(ends[1], PROGRESS_PLAIN);
+	v = progress_vertex(p, "v");
+	for (int i = 0; i < 9999; i++)
+		say(v, "x\n");
+	vertex_done(v);
+	progress_free(p, true);
+	close(ends[1]);
+	pthread_join(reader, &lines);
+	/* And its name and its end. */
+	assert_int_equal((intptr_t)lines, 9999 + 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +408,7 @@ int main(void)
 		cmocka_unit_test(json_lines_have_buildkits_keys),
 		cmocka_unit_test(a_terminal_gets_a_final_picture),
 		cmocka_unit_test(a_reader_that_went_away_does_no_harm),
+		cmocka_unit_test(a_terminal_that_somebody_made_non_blocking_gets_it_all),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
