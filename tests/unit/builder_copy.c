@@ -172,6 +172,7 @@ static void there_may_be_wildcards_before_the_pivot(void **state)
 	copies(f, "x*/./c /four/", parents, "");
 }
 
+/* H281: what is linked in one source is in the image, and what two sources share is twice there. */
 static void hard_links_stay_within_one_source(void **state)
 {
 	struct fixture *f = *state;
@@ -301,6 +302,7 @@ static struct digest key_of(struct fixture *f, const char *text)
 	return f->key;
 }
 
+/* H283. */
 static void the_key_is_what_the_files_are(void **state)
 {
 	struct fixture *f = *state;
@@ -322,6 +324,12 @@ static void the_key_is_what_the_files_are(void **state)
 	after = key_of(f, "d /x");
 	assert_true(digest_equal(&before, &after));
 	assert_int_equal(mkdirat(f->dir, "d/empty", 0755), 0);
+	after = key_of(f, "d /x");
+	assert_false(digest_equal(&before, &after));
+	assert_int_equal(symlinkat("a", f->dir, "d/l"), 0);
+	before = key_of(f, "d /x");
+	assert_int_equal(unlinkat(f->dir, "d/l", 0), 0);
+	assert_int_equal(symlinkat("b", f->dir, "d/l"), 0);
 	after = key_of(f, "d /x");
 	assert_false(digest_equal(&before, &after));
 }

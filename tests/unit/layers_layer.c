@@ -154,6 +154,7 @@ static int one_file(struct fixture *f, int fd, int64_t size, struct layer *layer
 	return 0;
 }
 
+/* H275. */
 static void a_file_that_shrinks_is_named(void **state)
 {
 	struct fixture *f = *state;

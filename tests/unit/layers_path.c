@@ -111,6 +111,7 @@ static void missing_parents_are_made_with_the_exact_mode(void **state)
 	assert_int_equal(st.st_mode & 07777, 0751);
 }
 
+/* H257, H258. */
 static void removing_follows_no_link_and_opens_closed_directories(void **state)
 {
 	struct fixture *f = *state;

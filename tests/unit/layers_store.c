@@ -1,5 +1,8 @@
 #include "layers_fixture.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -207,6 +210,7 @@ static const char *path_of(struct fixture *f, const char *name)
 	return path;
 }
 
+/* H252. */
 static void a_record_that_was_changed_or_cut_is_absent(void **state)
 {
 	static const char *const damages[] = { "", "1", "2\nCRC-32 83dcefb7", "1\nCRC-32 83dcefb" };
@@ -299,6 +303,83 @@ static void a_lock_is_for_one_at_a_time(void **state)
 	close(fd);
 }
 
+/* Somebody waits for a lock of this process on the file of number INODE. */
+static bool is_waited_for(ino_t inode)
+{
+	FILE *locks = fopen("/proc/locks", "r");
+	bool waiting = false;
+	char line[200], place[40];
+
+	assert_non_null(locks);
+	snprintf(place, sizeof place, ":%ju ", (uintmax_t)inode);
+	while (!waiting && fgets(line, sizeof line, locks))
+		waiting = strstr(line, "-> FLOCK") && strstr(line, place);
+	fclose(locks);
+	return waiting;
+}
+
+static const struct digest waited_key = { { 7 } };
+
+static void *wait_for_lock(void *store)
+{
+	struct error ignored;
+
+	return (void *)(intptr_t)store_lock(store, &waited_key, true, &ignored);
+}
+
+/* H249. */
+static void a_lock_that_is_removed_while_somebody_waits_is_taken_anew(void **state)
+{
+	struct fixture *f = *state;
+	char hex[DIGEST_HEX + 1], name[100];
+	int fd = store_lock(f->store, &waited_key, true, &f->error);
+	pthread_t waiter;
+	struct stat st;
+	void *theirs;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(pthread_create(&waiter, NULL, wait_for_lock, f->store), 0);
+	while (!is_waited_for(st.st_ino))
+		sched_yield();
+	snprintf(name, sizeof name, "locks/%s", digest_hex(&waited_key, hex));
+	assert_int_equal(unlink(path_of(f, name)), 0);
+	close(fd);
+	pthread_join(waiter, &theirs);
+	assert_true((intptr_t)theirs >= 0);
+	assert_int_equal(store_lock(f->store, &waited_key, false, &f->error), -1);
+	assert_int_equal(f->error.kind, ERROR_CANCELLED);
+	close((int)(intptr_t)theirs);
+}
+
+/* H249: nor does a program that was started meanwhile keep it. */
+static void a_lock_ends_with_whoever_was_killed(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid, program;
+	int tube[2], fd;
+
+	assert_int_equal(pipe(tube), 0);
+	pid = fork();
+	if (pid == 0) {
+		fd = store_lock(f->store, &waited_key, true, &f->error);
+		program = vfork();
+		if (program == 0) {
+			execlp("sleep", "sleep", "20", NULL);
+			_exit(1);
+		}
+		_exit(fd >= 0 && write(tube[1], &program, sizeof program) > 0 && pause());
+	}
+	close(tube[1]);
+	assert_int_equal(read(tube[0], &program, sizeof program), sizeof program);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	fd = store_lock(f->store, &waited_key, false, &f->error);
+	assert_true(fd >= 0);
+	close(fd);
+	kill(program, SIGKILL);
+	close(tube[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +396,8 @@ int main(void)
 		with_store(a_tree_that_became_a_file_is_none),
 		with_store(a_folder_in_the_place_of_a_lock_is_removed),
 		with_store(a_lock_is_for_one_at_a_time),
+		with_store(a_lock_that_is_removed_while_somebody_waits_is_taken_anew),
+		with_store(a_lock_ends_with_whoever_was_killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,7 @@ static bool is_refused(struct fixture *f, const char *path, const void *bytes, s
 	return !table && f->error.kind == ERROR_DAMAGED && stat(path, &st) < 0;
 }
 
+/* H252. */
 static void every_flipped_bit_and_every_cut_of_a_table_is_noticed(void **state)
 {
 	struct fixture *f = *state;
