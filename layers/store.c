@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "layers/path.h"
+#include "layers/reserve.h"
 #include "layers/scope.h"
 #include "layers/store_parts.h"
 
@@ -368,6 +369,14 @@ int store_temp(struct store *s, struct store_temp *t, struct error *e)
 	return result;
 }
 
+/* A full disk may have room, and no more files. */
+static int not_created(struct store *s, const char *what, struct error *e)
+{
+	error_errno(e, "create a %s in %s/tmp", what, s->path);
+	reserve_explain(s->tmp, e);
+	return -1;
+}
+
 int store_temp_file(struct store *s, struct store_temp *t, struct error *e)
 {
 	int fd;
@@ -376,7 +385,7 @@ int store_temp_file(struct store *s, struct store_temp *t, struct error *e)
 		return -1;
 	fd = openat(t->dir, t->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return error_errno(e, "create a file in %s/tmp", s->path);
+		return not_created(s, "file", e);
 	return fd;
 }
 
@@ -388,7 +397,7 @@ int store_temp_dir(struct store *s, struct store_temp *t, struct error *e)
 		return -1;
 	if (mkdirat(t->dir, t->name, 0700) < 0 ||
 	    (fd = openat(t->dir, t->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		return error_errno(e, "create a folder in %s/tmp", s->path);
+		return not_created(s, "folder", e);
 	return fd;
 }
 

@@ -1,4 +1,4 @@
-# Disks that are too small: an error that names the place, nothing half there, and once there is room
+# Disks that are too small (H244): an error that names the place, nothing half there, and once there is room
 # the same build succeeds.
 if [ -z "${ALONE:-}" ]; then
 	ALONE=1 exec unshare -m sh "$0"
@@ -31,6 +31,7 @@ for size in 16k 1m 3m 5m; do
 done
 for inodes in 30 60; do
 	check "a disk for $inodes files is full" has_no_room "size=100m,nr_inodes=$inodes"
+	check "... and it is files that it lacks (H245)" grep -Eq 'takes -?[0-9]+ more files|and -?[0-9]+ files\)' "$work/full.log"
 	check "... and goes on with more of them" recovers
 done
 
@@ -42,7 +43,7 @@ mount -o remount,size=10m "$work/disk"
 refuses "the next one does not fit" 'No space left|almost full' "$CAIRN" build -t localhost/next "$work/context"
 check "... the first is whole" "$CAIRN" save -o "$work/first.tar" localhost/first
 
-# Where overlays are refused, as on another overlay, and there is no room for copies, it ends all the
+# Where overlays are refused, as on another overlay (H267), and there is no room for copies, it ends all the
 # same.
 mount -o remount,size=100m "$work/disk"
 mkdir "$work/disk/lower" "$work/disk/upper" "$work/disk/work" "$work/merged"
