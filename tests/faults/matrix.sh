@@ -1,5 +1,5 @@
-# Every file of the store, damaged in several ways: the next build makes it anew and its outcome is
-# the same to the byte; fsck tells of the damage before, and of none after.
+# Every file of the store, damaged in several ways (H251, H252, H286): the next build makes it anew and
+# its outcome is the same to the byte; fsck tells of the damage before, and of none after.
 if [ -z "${ALONE:-}" ]; then
 	ALONE=1 exec unshare -m sh "$0"
 fi
@@ -68,7 +68,7 @@ for path in "$work"/pristine/trees/*.whole; do
 done
 check "no link was followed" rmdir "$work/victim"
 
-# A file changed in a tree, which builds do not look at: fsck finds it.
+# A file changed in a tree, which builds do not look at: fsck finds it (H253).
 rm -rf "$CAIRN_ROOT"
 cp -a "$work/pristine" "$CAIRN_ROOT"
 for file in "$CAIRN_ROOT"/trees/*/f; do echo 3001 >>"$file"; done

@@ -1,4 +1,4 @@
-# The power fails: what was reported done is there, and the rest does no harm. The file system is shut
+# The power fails (H240): what was reported done is there, and the rest does no harm. The file system is shut
 # down as by a loss of power (EXT4_IOC_SHUTDOWN), without its journal or without its data.
 if [ -z "${ALONE:-}" ]; then
 	ALONE=1 exec unshare -m sh "$0"

@@ -79,9 +79,17 @@ exec 8<"$work/told"
 read -r port <&8
 printf 'FROM scratch\nADD http://127.0.0.1:%s/x /\n' "$port" >"$work/Dockerfile.silent"
 printf 'FROM 127.0.0.1:%s/x\n' "$port" >"$work/Dockerfile.mute"
+# H250.
+printf 'FROM base\nRUN echo beside >/beside\n' >"$work/Dockerfile.beside"
+beside() {
+	$as timeout 20 "$CAIRN" build -q -f "$work/Dockerfile.beside" \
+		--build-context "base=oci-layout://$work/layout" "$ctx"
+}
 for place in silent mute; do
 	start $place
 	read -r _ <&8
+	check "another build does not wait for that server ($place)" beside
+	refuses 'nor does a prune, which says why it cannot be' 'another cairn is at work' $as timeout 20 "$CAIRN" prune -f
 	kill -INT $building
 	check "a server that does not answer ($place)" ended 130
 done
@@ -93,7 +101,7 @@ kill -INT $building
 check 'a registry that does not take an image' ended 130
 exec 8<&-
 
-# What takes long without waiting for anybody: hashing, and compressing.
+# What takes long without waiting for anybody: hashing (H273), and compressing.
 head -c 200M /dev/urandom >"$ctx/large"
 printf 'FROM scratch\nCOPY large /\n' >"$work/Dockerfile.large"
 is_read() { ls -l "/proc/$building/fd" | grep -q "$ctx/large"; }
@@ -132,4 +140,11 @@ done >"$work/moments"
 check 'a signal at any moment leaves nothing' sh -c "cat '$work/moments'; $good"
 start short -t localhost/short
 check 'and the next build succeeds' ended 0
+# H291.
+start short --no-cache
+kill -STOP $building
+is_stopped() { grep -q '^State:.T' "/proc/$building/status"; }
+check 'a build is stopped' wait_until is_stopped
+kill -CONT $building
+check 'and goes on when it is told to' ended 0
 check 'nothing of dead processes is left in the store' sh -c "! ls '$CAIRN_ROOT/tmp' | grep -E '^[0-9]+\.[0-9]+\$'"

@@ -63,7 +63,7 @@ check 'another label does not' grep -q '^#[0-9]* CACHED' "$ctx.log"
 check 'and is the one that the image has' sh -c 'tar -xOf "$0" | grep -aq "\"l\":\"2\""' "$work/label.tar"
 image "$config"
 
-# H226: what died is swept away, but not through a mount that somebody has put there, of the same file
+# H226, H258: what died is swept away, but not through a mount that somebody has put there, of the same file
 # system, too. What a sweep of somebody who was killed has left goes with the next one.
 if [ -z "$as" ]; then
 	mkdir -p "$CAIRN_ROOT/tmp/4194304.0/folder/mounted" "$CAIRN_ROOT/tmp/4194305.0"

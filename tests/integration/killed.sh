@@ -1,4 +1,4 @@
-# kill -9 at any time, then the same build again: it succeeds, and the store holds no torn blob.
+# kill -9 at any time (H242), then the same build again: it succeeds, and the store holds no torn blob.
 # Mounts of our own, shared as on a machine with systemd: those of others are not counted.
 if [ -z "${ALONE:-}" ]; then
 	ALONE=1 exec unshare -m sh -c 'mount --make-rshared / && exec sh "$0"' "$0"

@@ -24,6 +24,21 @@ one() {
 		tar xOf "$work/$2.tar" all >"$work/all.$2" &&
 		printf '%s\nx\n%s\n' "$1" "$2" | cmp - "$work/all.$2" >>"$work/out.$2" 2>&1
 }
+# H250: two builds come to the same steps in another order.
+stage() { printf 'FROM localhost/base AS %s\nRUN usleep 50000; echo %s >/f\nRUN usleep 50000; echo %s >>/f\n' "$1" "$1" "$1"; }
+crosswise() {
+	pids=
+	for order in 'one two' 'two one'; do
+		set -- $order
+		{ stage "$1"; stage "$2"; printf 'FROM scratch\nCOPY --from=%s /f /1\nCOPY --from=%s /f /2\n' "$1" "$2"; } \
+			>"$work/context/Dockerfile.$1"
+		timeout 60 "$CAIRN" build -q --jobs 1 -f "$work/context/Dockerfile.$1" "$work/context" &
+		pids="$pids $!"
+	done
+	for pid in $pids; do
+		wait "$pid" || return 1
+	done
+}
 prune_until_done() {
 	until [ -e "$work/done" ]; do
 		"$CAIRN" image prune -f
@@ -63,6 +78,7 @@ not_mounted() { ! grep -F "$work" /proc/self/mountinfo; }
 for i in $(seq "$rounds"); do
 	check "$builds builds at once, round $i" round "$i"
 done
+check "two builds come to the same steps crosswise" crosswise
 check "docker-registry starts" registry "$port"
 printf 'FROM localhost/base\nRUN echo pulled >/pulled\n' >"$work/context/Dockerfile.pulled"
 check "an image to pull" "$CAIRN" build -q --push -f "$work/context/Dockerfile.pulled" -t "localhost:$port/pulled" "$work/context"

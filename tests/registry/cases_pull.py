@@ -323,7 +323,7 @@ def _():
     equal(stored(), [digest(layer)])
 
 
-@case("a resumed download of other bytes is refused (H195)")
+@case("a resumed download of other bytes is refused (H195, H287)")
 def _():
     r, img, layer, bad = truncated(1)
     r.hook = lambda q: (bad(q) and q.cut(b"x" + layer[1:300000], length=len(layer)))

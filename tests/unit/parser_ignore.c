@@ -41,6 +41,7 @@ static void check(const char *text, const char *out, const char *kept)
 	ignore_free(rules);
 }
 
+/* H285, and so are the tests up to the last rule that matches. */
 static void names_are_anchored_at_the_root(void **state)
 {
 	check("secret.txt\nbuild", "secret.txt build build/a build/deep/b",

@@ -1,4 +1,4 @@
-# Forty Dockerfiles give the same images in every way; ids of images stand for layers and config.
+# Forty Dockerfiles give the same images in every way (H267); ids of images stand for layers and config.
 cat >>"$work/base/rootfs/etc/passwd" <<END
 daemon:x:1:1:daemon:/usr/sbin:/bin/false
 END
