@@ -13,6 +13,7 @@
 
 #include "builder/sandbox/copied_tree.h"
 #include "builder/sandbox/sandbox.h"
+#include "layers/checksum.h"
 #include "layers/path.h"
 #include "layers/scope.h"
 
@@ -21,6 +22,7 @@ struct state {
 	uint64_t inode, size;
 	uint32_t mode, links, uid, gid;
 	struct timespec birth, ctime, mtime;
+	uint32_t sum;              /* of the content; of what has several names only */
 };
 
 /* An entry of the copy as it was before the command ran. */
@@ -76,6 +78,16 @@ static int look(int dir, const char *name, struct state *state)
 		.ctime = time_of(&x.stx_ctime), .mtime = time_of(&x.stx_mtime),
 	};
 	return 0;
+}
+
+/* Of a file that was looked at; false when it cannot be read. */
+static bool add_up(int dir, const char *name, uint32_t *sum)
+{
+	auto_close int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct error ignored;
+
+	*sum = 0;
+	return fd >= 0 && checksum_add_file(sum, fd, 0, &ignored) == 0;
 }
 
 static int remember(struct copied_root *c, const char *path, const struct state *state,
@@ -151,7 +163,11 @@ static int visit_inside(struct copied_root *c, int dir, const char *name, const 
 static int note(struct copied_root *c, int dir, const char *name, const char *path,
                 const struct state *state, void *context, struct error *e)
 {
-	if (remember(c, path, state, e) < 0)
+	struct state noted = *state;
+
+	if (S_ISREG(state->mode) && state->links > 1)
+		add_up(dir, name, &noted.sum);
+	if (remember(c, path, &noted, e) < 0)
 		return -1;
 	return S_ISDIR(state->mode) ? visit_inside(c, dir, name, path, note, context, e) : 0;
 }
@@ -227,16 +243,20 @@ static bool is_same(const struct state *a, const struct state *b)
 	       S_ISDIR(a->mode) == S_ISDIR(b->mode);
 }
 
-/* A file that has lost a name has a new ctime, too: then it is the rest that tells. */
-static bool is_unchanged(const struct state *was, const struct state *now)
+/* NAME in DIR is what it was. A file that has lost a name has a new ctime, too: then it is the rest
+ * that tells. */
+static bool is_unchanged(int dir, const char *name, const struct state *was,
+                         const struct state *now)
 {
+	uint32_t sum;
+
 	if (!is_same(was, now))
 		return false;
 	if (same_time(&was->ctime, &now->ctime))
 		return true;
 	return S_ISREG(now->mode) && now->links < was->links && now->mode == was->mode &&
 	       now->uid == was->uid && now->gid == was->gid && now->size == was->size &&
-	       same_time(&now->mtime, &was->mtime);
+	       same_time(&now->mtime, &was->mtime) && add_up(dir, name, &sum) && sum == was->sum;
 }
 
 void copied_root_forgive(struct copied_root *c, const char *path)
@@ -294,7 +314,7 @@ static int take(struct copied_root *c, int dir, const char *name, const char *pa
 {
 	struct place *outer = context;
 	struct was *was = find(c, path);
-	bool unchanged = was && is_unchanged(&was->state, now);
+	bool unchanged = was && is_unchanged(dir, name, &was->state, now);
 	int parent;
 
 	if (was)

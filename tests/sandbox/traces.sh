@@ -69,11 +69,14 @@ sees 'removed files are gone' 'none' --lower white --lower base -- sh -c 'ls -d 
 # H263: overlayfs moves no folder of a lower layer, and mv copies it then.
 leaves 'a folder of the image is renamed' '. ./a ./c ./c/b ' --lower etc --lower base -- mv /a /c
 # H268: whatever the times say.
-lower files 'for f in same mode twin quiet; do echo $f >$f; done; touch -d 2001-02-03 *'
+lower files 'for f in same mode twin quiet since; do echo $f >$f; done; touch -d 2001-02-03 *'
 leaves 'changes that keep size and time are seen' '. ./link ./mode ./quiet ./same ./twin ' --lower files --lower base -- sh -c '
-	echo SAME >/same; touch -d 2001-02-03 /same; chmod 600 /mode; ln /twin /link
-	echo first >/quiet; echo quiet >/quiet; touch -d 2001-02-03 /quiet'
+	echo SAME >/same; touch -r /since /same; chmod 600 /mode; ln /twin /link
+	echo first >/quiet; echo quiet >/quiet; touch -r /since /quiet'
 check 'with what they say' equal 'SAME quiet' "$(echo $(cat "$store/upper/same" "$store/upper/quiet"))"
+lower twins 'echo one >kept; ln kept gone; echo one >same; ln same lost; touch -d 2001-02-03 *; touch -r same since'
+leaves 'also of a file that has lost a name' '. ./gone ./lost ./same ' --lower twins --lower base -- sh -c '
+	rm /gone /lost; echo two >/same; touch -r /since /same'
 # H272: the layers below are as they were.
 lower kept 'mkdir etc; for f in appended cut written closed; do echo $f >etc/$f; done; ln etc/cut etc/name'
 kept() { find "$store/kept" -exec stat -c '%n %f %u %g %h %i %s %Y %Z' {} + && cat "$store"/kept/etc/*; }
