@@ -69,9 +69,12 @@ done
 check "no link was followed" rmdir "$work/victim"
 
 # A file changed in a tree, which builds do not look at: fsck finds it (H253).
-rm -rf "$CAIRN_ROOT"
-cp -a "$work/pristine" "$CAIRN_ROOT"
-for file in "$CAIRN_ROOT"/trees/*/f; do echo 3001 >>"$file"; done
+for change in 'chmod 600' rm 'sh -c "echo 3001 >>\"\$0\""'; do
+	rm -rf "$CAIRN_ROOT"
+	cp -a "$work/pristine" "$CAIRN_ROOT"
+	for file in "$CAIRN_ROOT"/trees/*/f; do eval "$change \"\$file\""; done
+	refuses "in a tree $change is found" 'trees/[0-9a-f]+ is damaged' "$CAIRN" fsck --deep
+done
 check "a tree is not read without --deep" "$CAIRN" fsck
 refuses "with --deep it is" 'trees/[0-9a-f]+ is damaged \(f was changed in it\)' "$CAIRN" fsck --deep
 refuses "repaired" 'trees/[0-9a-f]+ was damaged .* removed' "$CAIRN" fsck --deep --repair
