@@ -357,6 +357,12 @@ static int own_folder(struct store *s, struct error *e)
 	return taken < 0 ? -1 : 0;
 }
 
+void store_explain(const struct store *s, struct error *e)
+{
+	if (strstr(e->text, s->path))
+		reserve_explain(s->root, e);
+}
+
 int store_temp(struct store *s, struct store_temp *t, struct error *e)
 {
 	int result;
@@ -369,14 +375,6 @@ int store_temp(struct store *s, struct store_temp *t, struct error *e)
 	return result;
 }
 
-/* A full disk may have room, and no more files. */
-static int not_created(struct store *s, const char *what, struct error *e)
-{
-	error_errno(e, "create a %s in %s/tmp", what, s->path);
-	reserve_explain(s->tmp, e);
-	return -1;
-}
-
 int store_temp_file(struct store *s, struct store_temp *t, struct error *e)
 {
 	int fd;
@@ -385,7 +383,7 @@ int store_temp_file(struct store *s, struct store_temp *t, struct error *e)
 		return -1;
 	fd = openat(t->dir, t->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return not_created(s, "file", e);
+		return error_errno(e, "create a file in %s/tmp", s->path);
 	return fd;
 }
 
@@ -397,7 +395,7 @@ int store_temp_dir(struct store *s, struct store_temp *t, struct error *e)
 		return -1;
 	if (mkdirat(t->dir, t->name, 0700) < 0 ||
 	    (fd = openat(t->dir, t->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		return not_created(s, "folder", e);
+		return error_errno(e, "create a folder in %s/tmp", s->path);
 	return fd;
 }
 

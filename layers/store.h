@@ -70,6 +70,9 @@ void store_close(struct store *s);
 /* The store's absolute path, for messages. */
 const char *store_path(const struct store *s);
 
+/* Where E has come of writing to the store, and its disk is full: say of what. */
+void store_explain(const struct store *s, struct error *e);
+
 /* Open NAME in ROOM (its final or its unsynced form) for reading: a file, or a folder where the room
  * holds folders. *ST, which may be NULL, is its status. ERROR_NOT_FOUND when absent, ERROR_DAMAGED
  * when something else stood there. What is used stays: an unsynced file that this process did not

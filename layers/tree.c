@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "layers/implied.h"
-#include "layers/reserve.h"
 #include "layers/scope.h"
 #include "layers/stack_parts.h"
 #include "layers/unpack.h"
@@ -125,7 +124,6 @@ static int unpack_as(struct store *s, const struct layer *layer, const struct ta
 	if (dir < 0)
 		return -1;
 	if (unpack(s, layer, table, under, rules, dir, e) < 0) {
-		reserve_explain(dir, e);
 		store_discard(&temp);
 		return error_context(e, "%s/tmp", store_path(s));
 	}

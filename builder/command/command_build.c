@@ -393,6 +393,8 @@ static int build(struct session *s, struct error *e)
 
 	if (result == 0)
 		result = solve(s, e);
+	if (result < 0 && s->store)
+		store_explain(s->store, e);
 	if (s->progress)
 		report(s, result == 0);
 	if (*s->kept)
