@@ -54,6 +54,6 @@ int path_write(int dir, const char *name, const void *data, size_t size, mode_t 
 /* pread(2) until all of SIZE is read, or the file ends: how many bytes, or -1 and errno. */
 ssize_t path_read_at(int fd, void *data, size_t size, int64_t offset);
 
-/* write(2) until all is written; a pipe that somebody made non-blocking is waited for. E has no name in
- * it: the caller knows it. */
+/* write(2) until all is written; a pipe that somebody made non-blocking is waited for. E has no name
+ * in it: the caller knows it. */
 int path_write_all(int fd, const void *data, size_t size, struct error *e);

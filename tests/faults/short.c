@@ -1,6 +1,6 @@
-/* Calls that do half of what they were asked for, and every fifth time nothing at all: to be preloaded.
- * What copies within the kernel fails with the error of that number in COPYING; with 0 it says that
- * there is nothing to copy.
+/* Calls that do half of what they were asked for, and every fifth time nothing at all: to be
+ * preloaded. What copies within the kernel fails with the error of that number in COPYING; with 0 it
+ * says that there is nothing to copy.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -53,7 +53,9 @@ ssize_t copy_file_range(int from, off_t *in, int to, off_t *out, size_t size, un
 {
 	int asked = refused();
 
-	return asked == 1 ? syscall(SYS_copy_file_range, from, in, to, out, size - size / 2, flags) : asked;
+	if (asked != 1)
+		return asked;
+	return syscall(SYS_copy_file_range, from, in, to, out, size - size / 2, flags);
 }
 
 ssize_t sendfile(int to, int from, off_t *offset, size_t size)
