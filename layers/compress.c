@@ -10,7 +10,6 @@
 #include <zstd.h>
 
 #include "layers/blob.h"
-#include "layers/checksum.h"
 #include "layers/direct.h"
 #include "layers/interrupted.h"
 #include "layers/piece.h"
@@ -222,7 +221,7 @@ static bool find_packed(struct press *p, const struct job *job, struct slot *slo
 		p->earlier_blob = blob;
 	}
 	return p->earlier.fd >= 0 && read_packed(p, slot) &&
-	       checksum_add(0, slot->bytes, slot->piece.packed) == slot->piece.sum;
+	       reuse_sum(&slot->piece, slot->bytes) == slot->piece.sum;
 }
 
 static int press_piece(struct press *p, const struct job *job, struct slot *slot, struct error *e)
@@ -244,7 +243,7 @@ static int press_piece(struct press *p, const struct job *job, struct slot *slot
 			return error_set(e, ERROR_SYSTEM, "zstd: %s", ZSTD_getErrorName(packed));
 	}
 	slot->piece.packed = (uint32_t)packed;
-	slot->piece.sum = checksum_add(0, slot->bytes, packed);
+	slot->piece.sum = reuse_sum(&slot->piece, slot->bytes);
 	return 0;
 }
 

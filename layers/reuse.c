@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "layers/checksum.h"
 #include "layers/openssl.h"
 #include "layers/path.h"
 
@@ -92,6 +93,11 @@ bool reuse_tag(const struct reuse *r, const void *bytes, struct reuse_piece *pie
 
 	EVP_MAC_CTX_free(context);
 	return made;
+}
+
+uint32_t reuse_sum(const struct reuse_piece *piece, const void *bytes)
+{
+	return checksum_add(checksum_add(0, piece->tag, REUSE_TAG), bytes, piece->packed);
 }
 
 /* 65,536 pieces of 740 KiB: 46 GiB of layers. What is newer takes the place of what is older. */
