@@ -198,18 +198,16 @@ static int lock_step(struct building *b, const struct digest *key, struct error 
 	}
 }
 
-/* May T begin before it is certain that its base is still the one that is wanted? Not if it can be
- * seen afterwards that it began: in a cache mount. */
-static bool is_without_traces(const struct task *t)
+/* Can it be seen afterwards that T began, whatever became of it? In a cache mount it can. Then it does
+ * not begin before it is certain that its base is still the one that is wanted. */
+static bool leaves_traces(const struct task *t)
 {
 	const struct run_step *run = &t->step->run;
 
-	if (t->step->kind != STEP_RUN)
-		return true;
-	for (size_t i = 0; i < run->mount_count; i++)
+	for (size_t i = 0; t->step->kind == STEP_RUN && i < run->mount_count; i++)
 		if (run->mount[i].mount.type == MOUNT_CACHE)
-			return false;
-	return true;
+			return true;
+	return false;
 }
 
 static int perform_locked(struct building *b, struct task *t, struct key *key,
@@ -231,7 +229,7 @@ static int perform_locked(struct building *b, struct task *t, struct key *key,
 		return found > 0 ? 0 : -1;
 	}
 	if (b->options->confirm &&
-	    b->options->confirm(b->options->confirm_context, !is_without_traces(t), e) < 0)
+	    b->options->confirm(b->options->confirm_context, leaves_traces(t), e) < 0)
 		return -1;
 	slot_of(b, t, &slot);
 	vertex_start(t->vertex);
