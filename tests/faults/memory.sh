@@ -4,12 +4,7 @@ if [ -z "${ALONE:-}" ]; then
 	ALONE=1 exec unshare -m sh "$0"
 fi
 . ./parts.sh
-
-if grep -q __asan_init "$CAIRN"; then
-	echo "skipped: a sanitizer has its own memory"
-	summary
-	exit
-fi
+without_sanitizer
 cp -a "$CAIRN_ROOT" "$work/pristine"
 rm -rf "$work"/pristine/trees/*
 check "an image" "$CAIRN" save -o "$work/saved.tar" localhost/app

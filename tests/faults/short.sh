@@ -4,12 +4,7 @@ if [ -z "${ALONE:-}" ]; then
 	ALONE=1 exec unshare -m sh "$0"
 fi
 . ./parts.sh
-
-if grep -q __asan_init "$CAIRN"; then
-	echo "skipped: a sanitizer is preloaded first"
-	summary
-	exit
-fi
+without_sanitizer
 # Beside the usual: a file with holes, a large one, what fills a cache.
 truncate -s 1M "$work/context/hollow"
 seq 200000 >>"$work/context/hollow"
