@@ -11,6 +11,7 @@
 
 #include "builder/command/command.h"
 #include "builder/interrupt.h"
+#include "builder/memory.h"
 #include "builder/safe_text.h"
 #include "layers/scope.h"
 #include "parser/suggest.h"
@@ -289,6 +290,7 @@ int main(int argc, char **argv)
 	struct error e = { 0 };
 	int status;
 
+	memory_prepare();
 	open_standard_descriptors();
 	reset_signals();
 	raise_file_limit();
