@@ -120,19 +120,22 @@ bool http_is_insecure(const struct http *h, const char *host)
 	return false;
 }
 
-bool http_may_be_plain(const struct http *h, const char *host)
+bool http_is_local(const char *host)
 {
 	auto_free char *url = NULL;
 	struct error ignored;
 	struct url u;
 
-	if (http_is_insecure(h, host))
-		return true;
 	if (asprintf(&url, "http://%s/", host) < 0) {
 		url = NULL;
 		return false;
 	}
 	return url_parse(url, &u, &ignored) == 0 && url_reach(u.host) == URL_LOOPBACK;
+}
+
+bool http_may_be_plain(const struct http *h, const char *host)
+{
+	return http_is_insecure(h, host) || http_is_local(host);
 }
 
 /* The server's certificate counts, unless the user named this very host. */

@@ -119,7 +119,10 @@ bool http_is_transient(int status);
  * than anybody waits: E stays as it is, or says ERROR_CANCELLED. */
 int http_pause(struct http *h, unsigned attempt, const struct http_response *r, struct error *e);
 
-/* May HOST (host[:port]) be spoken to without TLS? localhost and loopback addresses, and those
- * named insecure: nobody else, for a name that is hijacked must not get credentials (H036). */
+/* Is HOST (host[:port]) localhost or a loopback address? */
+bool http_is_local(const char *host);
+
+/* May HOST (host[:port]) be spoken to without TLS? Local ones, and those named insecure: nobody
+ * else, for a name that is hijacked must not get credentials (H036). */
 bool http_may_be_plain(const struct http *h, const char *host);
 bool http_is_insecure(const struct http *h, const char *host);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "builder/build/base_parts.h"
 #include "builder/build/build.h"
@@ -10,6 +11,9 @@
 #include "layers/json.h"
 #include "layers/scope.h"
 #include "registry/pull.h"
+
+/* Until then the first steps of a build have begun. */
+#define LOCAL_PAUSE_MS 30
 
 struct bases *bases_open(struct store *s, struct progress *p, struct remote *r, bool fresh,
                          struct error *e)
@@ -28,8 +32,26 @@ struct bases *bases_open(struct store *s, struct progress *p, struct remote *r, 
 	b->quick.attempts = 1;
 	pthread_mutex_init(&b->lock, NULL);
 	pthread_mutex_init(&b->joining, NULL);
+	pthread_cond_init(&b->hurry, NULL);
 	STAILQ_INIT(&b->known);
 	return b;
+}
+
+static void join_checks(struct bases *b)
+{
+	struct known_base *k;
+
+	pthread_mutex_lock(&b->lock);
+	b->awaited = true;
+	pthread_cond_broadcast(&b->hurry);
+	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_lock(&b->joining);
+	STAILQ_FOREACH(k, &b->known, next) {
+		if (k->checking)
+			pthread_join(k->checker, NULL);
+		k->checking = false;
+	}
+	pthread_mutex_unlock(&b->joining);
 }
 
 void bases_close(struct bases *b)
@@ -38,10 +60,9 @@ void bases_close(struct bases *b)
 
 	if (!b)
 		return;
+	join_checks(b);
 	while ((k = STAILQ_FIRST(&b->known))) {
 		STAILQ_REMOVE_HEAD(&b->known, next);
-		if (k->checking)
-			pthread_join(k->checker, NULL);
 		pthread_mutex_destroy(&k->lock);
 		image_release(&k->image);
 		free(k->base.name);
@@ -51,6 +72,7 @@ void bases_close(struct bases *b)
 	remote_release(&b->quick);
 	pthread_mutex_destroy(&b->lock);
 	pthread_mutex_destroy(&b->joining);
+	pthread_cond_destroy(&b->hurry);
 	free(b);
 }
 
@@ -221,13 +243,33 @@ static int ask_registry(struct known_base *k, const char *name, struct error *e)
 
 /* --- is what is remembered still so? -------------------------------------------------------- */
 
+/* At once when somebody waits for what the registry says. */
+static void let_steps_begin(struct bases *b)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += LOCAL_PAUSE_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&b->lock);
+	while (!b->awaited &&
+	       pthread_cond_clockwait(&b->hurry, &b->lock, CLOCK_MONOTONIC, &until) == 0)
+		continue;
+	pthread_mutex_unlock(&b->lock);
+}
+
 static void *check_tag(void *argument)
 {
 	struct known_base *k = argument;
-	struct error e;
-	struct auth *auth = remote_auth(&k->bases->quick, &e);
+	struct auth *auth;
 	struct digest now;
+	struct error e;
 
+	/* It wants the processors that the first steps begin with, and is near enough to be asked later. */
+	if (http_is_local(reference_host(&k->reference)))
+		let_steps_begin(k->bases);
+	auth = remote_auth(&k->bases->quick, &e);
 	if (auth && pull_digest(auth, &k->reference, &now, &e) == 0) {
 		k->moved = !digest_equal(&now, &k->named);
 		if (k->moved)
@@ -255,19 +297,6 @@ static void begin_check(struct known_base *k, const char *name)
 		              pthread_create(&k->checker, NULL, check_tag, k) == 0;
 	}
 	json_decref(memo);
-}
-
-static void join_checks(struct bases *b)
-{
-	struct known_base *k;
-
-	pthread_mutex_lock(&b->joining);
-	STAILQ_FOREACH(k, &b->known, next) {
-		if (k->checking)
-			pthread_join(k->checker, NULL);
-		k->checking = false;
-	}
-	pthread_mutex_unlock(&b->joining);
 }
 
 int bases_confirm(void *bases, bool wait, struct error *e)

@@ -7,7 +7,8 @@
  *
  * What came from a registry earlier is taken as remembered, so that a build begins at once, while a
  * thread asks whether the tag still names it; when it does not, the build is cancelled. A registry
- * that does not answer changes nothing: what is remembered is good enough.
+ * that does not answer changes nothing: what is remembered is good enough. One on this machine is
+ * asked when the first steps have begun, for which it would take the processors.
  *
  * Threads: resolving and fetching may run from several at once.
  */
