@@ -196,6 +196,16 @@ static void slot_name(const struct digest *slot, char name[static DIGEST_HEX + 6
 	digest_hex(slot, name + 5);
 }
 
+/* Does SLOT's file say KEY already? It does when a step is performed again without the cache; replacing
+ * a file costs more than reading it. */
+static bool slot_says(struct store *s, const char *slot_file, const char *key)
+{
+	struct error ignored;
+	auto_free char *last = store_read(s, STORE_STEPS, slot_file, NULL, &ignored);
+
+	return last && strcmp(last, key) == 0;
+}
+
 int cache_save(struct store *s, const struct key *k, const struct digest *slot,
                const struct record *r, struct error *e)
 {
@@ -216,7 +226,9 @@ int cache_save(struct store *s, const struct key *k, const struct digest *slot,
 	digest_format(&digest, text);
 	if (store_write(s, STORE_STEPS, digest_hex(&digest, name), bytes, size, e) < 0)
 		return -1;
-	return store_write(s, STORE_STEPS, slot_file, text, strlen(text), e);
+	return slot_says(s, slot_file, text)
+	               ? 0
+	               : store_write(s, STORE_STEPS, slot_file, text, strlen(text), e);
 }
 
 /* The record that was made last in SLOT, or NULL. */
