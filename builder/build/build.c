@@ -352,7 +352,6 @@ static void end(struct graph *g)
 	free(g->ready);
 	free(b->secret_used);
 	sandbox_close(b->sandbox);
-	mount_points_release(&b->mount_points);
 	shelf_free(b->shelf);
 	cancel_fd = -1;
 	if (b->cancel >= 0)
@@ -387,7 +386,6 @@ int build_perform(const struct build_options *options, struct image *image,
 
 	memset(failure, 0, sizeof *failure);
 	pthread_mutex_init(&g.mutex, NULL);
-	mount_points_init(&g.building.mount_points);
 	pthread_cond_init(&g.changed, NULL);
 	result = begin(&g, options, &failure->error);
 	if (result == 0) {

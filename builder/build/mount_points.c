@@ -1,29 +1,40 @@
 #include "builder/build/mount_points.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "layers/scope.h"
 
-void mount_points_init(struct mount_points *m)
+static const char *const folders[] = { "dev", "etc", "proc", "sys" };
+static const char *const files[] = { "etc/hosts", "etc/resolv.conf" };
+
+enum { FOLDERS = sizeof folders / sizeof *folders, FILES = sizeof files / sizeof *files };
+
+/* No layer has it: its digest is that of what is in it. */
+static void name_tree(const struct tree_rules *rules, char path[static TREE_PATH])
 {
-	*m = (struct mount_points){ .path = NULL };
-	pthread_mutex_init(&m->mutex, NULL);
+	char id[DIGEST_HEX + 1];
+	struct sha256 s;
+	struct digest d;
+
+	sha256_begin(&s);
+	for (size_t i = 0; i < FOLDERS; i++)
+		sha256_add(&s, folders[i], strlen(folders[i]) + 1);
+	for (size_t i = 0; i < FILES; i++)
+		sha256_add(&s, files[i], strlen(files[i]) + 1);
+	sha256_end(&s, &d);
+	snprintf(path, TREE_PATH, "trees/%s%s%s", digest_hex(&d, id), *rules->form ? "." : "",
+	         rules->form);
 }
 
 static int fill(int dir)
 {
-	static const char *const folders[] = { "dev", "etc", "proc", "sys" };
-	static const char *const files[] = { "etc/hosts", "etc/resolv.conf" };
-
 	/* The umask may have taken something away. */
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+	for (size_t i = 0; i < FOLDERS; i++)
 		if (mkdirat(dir, folders[i], 0755) < 0 || fchmodat(dir, folders[i], 0755, 0) < 0)
 			return -1;
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+	for (size_t i = 0; i < FILES; i++) {
 		auto_close int fd = openat(dir, files[i], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
 		if (fd < 0 || fchmod(fd, 0644) < 0)
@@ -32,35 +43,23 @@ static int fill(int dir)
 	return fchmod(dir, 0755);
 }
 
-static int make(struct mount_points *m, struct store *s, struct error *e)
+int mount_points_tree(struct store *s, const struct tree_rules *rules,
+                      char path[static TREE_PATH], struct error *e)
 {
-	auto_close int dir = store_temp_dir(s, &m->temp, e);
+	const char *name = path + strlen("trees/");
+	struct store_temp temp;
+
+	name_tree(rules, path);
+	if (store_has(s, STORE_TREES, name))
+		return 0;
+	auto_close int dir = store_temp_dir(s, &temp, e);
 
 	if (dir < 0)
 		return -1;
 	if (fill(dir) < 0) {
 		error_errno(e, "make mount points in %s/tmp", store_path(s));
-		store_discard(&m->temp);
+		store_discard(&temp);
 		return -1;
 	}
-	m->path = store_temp_path(s, &m->temp);
-	return m->path ? 0 : error_memory(e);
-}
-
-const char *mount_points_tree(struct mount_points *m, struct store *s, struct error *e)
-{
-	const char *path;
-
-	pthread_mutex_lock(&m->mutex);
-	path = m->path || make(m, s, e) == 0 ? m->path : NULL;
-	pthread_mutex_unlock(&m->mutex);
-	return path;
-}
-
-void mount_points_release(struct mount_points *m)
-{
-	if (m->path)
-		store_discard(&m->temp);
-	free(m->path);
-	pthread_mutex_destroy(&m->mutex);
+	return store_keep(s, &temp, STORE_TREES, name, e);
 }

@@ -5,20 +5,9 @@
  * overlay they are there for all. What an image has of its own, or has deleted, is above them.
  */
 #pragma once
-#include <pthread.h>
+#include "layers/tree.h"
 
-#include "layers/store.h"
-
-struct mount_points {
-	pthread_mutex_t mutex; /* guards what follows: the first RUN makes it */
-	struct store_temp temp;
-	char *path;            /* below the store's folder; NULL: not made yet */
-};
-
-void mount_points_init(struct mount_points *m);
-
-/* The tree's path, lent; NULL and E. Any number of threads. */
-const char *mount_points_tree(struct mount_points *m, struct store *s, struct error *e);
-
-/* Nothing runs any more: the tree goes. */
-void mount_points_release(struct mount_points *m);
+/* Make sure that the tree is there; the first RUN of a store makes it. PATH becomes its, as
+ * tree_make's. Any number of threads and processes. */
+int mount_points_tree(struct store *s, const struct tree_rules *rules,
+                      char path[static TREE_PATH], struct error *e);

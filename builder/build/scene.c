@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "builder/build/etc_files.h"
+#include "builder/build/mount_points.h"
 #include "layers/scope.h"
 
 #define DEFAULT_HOSTNAME "buildkitsandbox"
@@ -141,9 +142,9 @@ int scene_open(struct building *b, struct task *t, struct running *running, stru
 	if (rootfs_open(b, t->step->stage, t->step->number, &s->root, e) < 0)
 		return -1;
 	s->run.lower = s->root.lower;
-	s->run.mount_points = mount_points_tree(&b->mount_points, b->store, e);
-	if (!s->run.mount_points)
+	if (mount_points_tree(b->store, &b->trees, s->mount_points, e) < 0)
 		return -1;
+	s->run.mount_points = s->mount_points;
 	if (set_user(step->user, s, e) < 0 || set_limits(b->options, s, e) < 0 ||
 	    set_files(b, t, s, e) < 0 || open_mounts(b, t, running, s, e) < 0 ||
 	    environment_make(b, step, s->user.home, &s->env, e) < 0)

@@ -11,6 +11,7 @@
 struct scene {
 	struct sandbox_run run;         /* all but upper, work, out and err; what follows is lent to it */
 	struct rootfs root;
+	char mount_points[TREE_PATH];
 	struct passwd_user user;
 	struct environment env;
 	struct sandbox_mount *mount;

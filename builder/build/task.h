@@ -9,7 +9,6 @@
 
 #include "builder/build/build.h"
 #include "builder/build/cache.h"
-#include "builder/build/mount_points.h"
 #include "builder/copy/copy.h"
 #include "builder/sandbox/sandbox.h"
 #include "layers/tree.h"
@@ -49,7 +48,6 @@ struct building {
 	struct sandbox *sandbox;
 	struct tree_rules trees;
 	bool has_run;           /* there is a RUN: trees are wanted */
-	struct mount_points mount_points;
 	_Atomic bool *secret_used; /* of each of the options' secrets */
 	int cancel;             /* readable when all is to end */
 };
