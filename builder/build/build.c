@@ -338,10 +338,17 @@ static void task_release(struct task *t)
 	free(t->time);
 }
 
+static void dismiss_workers(struct graph *g)
+{
+	for (; g->workers > 1; g->workers--)
+		pthread_join(g->thread[g->workers - 1], NULL);
+}
+
 static void end(struct graph *g)
 {
 	struct building *b = &g->building;
 
+	dismiss_workers(g);
 	for (size_t i = 0; b->line && i < b->plan->count; i++) {
 		for (size_t k = 0; b->line[i].task && k < b->line[i].count; k++)
 			task_release(&b->line[i].task[k]);
@@ -392,8 +399,9 @@ int build_perform(const struct build_options *options, struct image *image,
 		/* This thread is the first worker; the others come when there is work for them. */
 		g.workers = 1;
 		work(&g);
-		for (unsigned i = 1; i < g.workers; i++)
-			pthread_join(g.thread[i], NULL);
+		/* Others may be at work still, and be what failed. */
+		if (g.failed)
+			dismiss_workers(&g);
 		result = g.failed ? -1 : 0;
 	}
 	if (result == 0)
