@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "builder/build/base_parts.h"
-#include "builder/build/build.h"
 #include "builder/image/oci_layout.h"
 #include "layers/blob.h"
 #include "layers/json.h"
@@ -37,14 +36,19 @@ struct bases *bases_open(struct store *s, struct progress *p, struct remote *r, 
 	return b;
 }
 
+static void hurry_checks(struct bases *b)
+{
+	pthread_mutex_lock(&b->lock);
+	b->hurried = true;
+	pthread_cond_broadcast(&b->hurry);
+	pthread_mutex_unlock(&b->lock);
+}
+
 static void join_checks(struct bases *b)
 {
 	struct known_base *k;
 
-	pthread_mutex_lock(&b->lock);
-	b->awaited = true;
-	pthread_cond_broadcast(&b->hurry);
-	pthread_mutex_unlock(&b->lock);
+	hurry_checks(b);
 	pthread_mutex_lock(&b->joining);
 	STAILQ_FOREACH(k, &b->known, next) {
 		if (k->checking)
@@ -243,7 +247,6 @@ static int ask_registry(struct known_base *k, const char *name, struct error *e)
 
 /* --- is what is remembered still so? -------------------------------------------------------- */
 
-/* At once when somebody waits for what the registry says. */
 static void let_steps_begin(struct bases *b)
 {
 	struct timespec until;
@@ -253,7 +256,7 @@ static void let_steps_begin(struct bases *b)
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&b->lock);
-	while (!b->awaited &&
+	while (!b->hurried &&
 	       pthread_cond_clockwait(&b->hurry, &b->lock, CLOCK_MONOTONIC, &until) == 0)
 		continue;
 	pthread_mutex_unlock(&b->lock);
@@ -299,13 +302,15 @@ static void begin_check(struct known_base *k, const char *name)
 	json_decref(memo);
 }
 
-int bases_confirm(void *bases, bool wait, struct error *e)
+int bases_confirm(void *bases, enum confirm how, struct error *e)
 {
 	struct bases *b = bases;
 	const char *moved = NULL;
 	struct known_base *k;
 
-	if (wait)
+	if (how == CONFIRM_SOON)
+		hurry_checks(b);
+	if (how == CONFIRM_ALL)
 		join_checks(b);
 	pthread_mutex_lock(&b->lock);
 	STAILQ_FOREACH(k, &b->known, next)

@@ -8,13 +8,15 @@
  * What came from a registry earlier is taken as remembered, so that a build begins at once, while a
  * thread asks whether the tag still names it; when it does not, the build is cancelled. A registry
  * that does not answer changes nothing: what is remembered is good enough. One on this machine is
- * asked when the first steps have begun, for which it would take the processors.
+ * asked when the first steps have begun, for which it would take the processors, unless they are
+ * found in the cache.
  *
  * Threads: resolving and fetching may run from several at once.
  */
 #pragma once
 #include <stdbool.h>
 
+#include "builder/build/build.h"
 #include "builder/plan/plan.h"
 #include "builder/progress/progress.h"
 #include "builder/remote.h"
@@ -45,9 +47,9 @@ int bases_fetch_layer(void *bases, const struct layer *layer, struct error *e);
 /* The repository that LAYER came from, which can lend it to others of its registry; NULL: none. */
 const struct reference *bases_lender(struct bases *b, const struct layer *layer);
 
-/* struct build_options.confirm: all remembered tags still name what is used, as far as is known; with
- * WAIT as the registries say. ERROR_STALE when one moved: plan again with FRESH bases. */
-int bases_confirm(void *bases, bool wait, struct error *e);
+/* struct build_options.confirm: all remembered tags still name what is used. ERROR_STALE when one
+ * moved: plan again with FRESH bases. */
+int bases_confirm(void *bases, enum confirm how, struct error *e);
 
 /* BASE, whose layers are all here, becomes the image NAME of this machine, as it came. */
 int bases_keep(const struct base *base, const char *name, struct error *e);

@@ -135,7 +135,7 @@ int bases_fetch(const struct base *base, size_t layer, const struct tree_rules *
 
 	pthread_mutex_lock(&k->lock);
 	if (!layer_is_whole(k->bases->store, &base->layers[layer]))
-		result = bases_confirm(k->bases, true, e) < 0 ? -1 : fetch_all(k, trees, e);
+		result = bases_confirm(k->bases, CONFIRM_ALL, e) < 0 ? -1 : fetch_all(k, trees, e);
 	pthread_mutex_unlock(&k->lock);
 	return result;
 }

@@ -37,9 +37,9 @@ struct bases {
 	struct remote *way;
 	struct remote quick;         /* the same for checking tags: one try, nobody waits for more */
 	bool fresh;
-	pthread_mutex_t lock;        /* guards the list, and AWAITED */
-	pthread_cond_t hurry;        /* AWAITED becomes true: */
-	bool awaited;                /* somebody waits for checks */
+	pthread_mutex_t lock;        /* guards the list, and HURRIED */
+	pthread_cond_t hurry;        /* HURRIED becomes true: */
+	bool hurried;                /* no check waits for steps to begin any more */
 	pthread_mutex_t joining;     /* held by who waits for checks */
 	STAILQ_HEAD(, known_base) known;
 };

@@ -374,7 +374,7 @@ static int settle(const struct build_options *options, int result, struct image 
 {
 	struct error stale, ignored;
 
-	if (!options->confirm || options->confirm(options->confirm_context, true, &stale) == 0)
+	if (!options->confirm || options->confirm(options->confirm_context, CONFIRM_ALL, &stale) == 0)
 		return result;
 	if (result == 0)
 		image_release(image);

@@ -37,6 +37,12 @@ struct build_context {
 	struct context *context;
 };
 
+enum confirm {
+	CONFIRM_SOON,   /* a step was in the cache: the end may be near, where all has to be known */
+	CONFIRM_SO_FAR, /* a step begins: as far as is known */
+	CONFIRM_ALL,    /* wait until it is known */
+};
+
 struct build_options {
 	struct store *store;
 	struct progress *progress;
@@ -70,10 +76,10 @@ struct build_options {
 	 * that way; NULL: none will. */
 	int (*fetch)(const struct base *base, size_t layer, const struct tree_rules *trees,
 	             struct error *e);
-	/* Is the plan still good? Asked before a step is performed, as far as is known, and with WAIT at
-	 * the end, whatever came of it; who learns meanwhile that it is not calls build_cancel. ERROR_STALE
-	 * ends the build; plan again then. NULL: it is. */
-	int (*confirm)(void *context, bool wait, struct error *e);
+	/* Is the plan still good? Asked before a step is performed and, whatever came of it, at the end;
+	 * who learns meanwhile that it is not calls build_cancel. ERROR_STALE ends the build; plan again
+	 * then. NULL: it is. */
+	int (*confirm)(void *context, enum confirm how, struct error *e);
 	void *confirm_context;
 	/* Told of a LAYER of the image when it is there and other steps are not yet done, from any
 	 * thread. NULL: nobody wants to know. */

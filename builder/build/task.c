@@ -210,6 +210,19 @@ static bool leaves_traces(const struct task *t)
 	return false;
 }
 
+static int confirm(const struct building *b, enum confirm how, struct error *e)
+{
+	return b->options->confirm ? b->options->confirm(b->options->confirm_context, how, e) : 0;
+}
+
+static void take_cached(const struct building *b, const struct task *t)
+{
+	struct error told_again;
+
+	vertex_cached(t->vertex);
+	confirm(b, CONFIRM_SOON, &told_again);
+}
+
 static int perform_locked(struct building *b, struct task *t, struct key *key,
                           const struct digest *digest, void *work, struct error *e)
 {
@@ -223,13 +236,11 @@ static int perform_locked(struct building *b, struct task *t, struct key *key,
 	if (lock < 0)
 		return -1;
 	found = t->step->no_cache ? 0 : cache_find(b->store, digest, &t->record, e);
-	if (found) {
-		if (found > 0)
-			vertex_cached(t->vertex);
+	if (found > 0)
+		take_cached(b, t);
+	if (found)
 		return found > 0 ? 0 : -1;
-	}
-	if (b->options->confirm &&
-	    b->options->confirm(b->options->confirm_context, leaves_traces(t), e) < 0)
+	if (confirm(b, leaves_traces(t) ? CONFIRM_ALL : CONFIRM_SO_FAR, e) < 0)
 		return -1;
 	slot_of(b, t, &slot);
 	vertex_start(t->vertex);
@@ -260,7 +271,7 @@ int task_perform(struct building *b, struct task *t, struct error *e)
 	if (row->prepare(b, t, key, &work, e) == 0 && key_digest(key, &digest, e) == 0) {
 		found = t->step->no_cache ? 0 : cache_find(b->store, &digest, &t->record, e);
 		if (found > 0)
-			vertex_cached(t->vertex);
+			take_cached(b, t);
 		if (found == 0)
 			found = perform_locked(b, t, key, &digest, work, e);
 	}
