@@ -241,9 +241,29 @@ static void *work(void *graph);
 /* Called with the mutex held: one more worker when there is more to do than hands. */
 static void hire(struct graph *g)
 {
-	if (g->ready_end - g->ready_first > g->idle && g->workers < g->jobs &&
+	size_t more = g->ready_end - g->ready_first;
+
+	/* A step after the other: while one is performed, a second worker clears up after the last. */
+	if (g->workers == 1)
+		more += leftovers_count(&g->building.leftovers);
+	if (more > g->idle && g->workers < g->jobs &&
 	    pthread_create(&g->thread[g->workers], NULL, work, g) == 0)
 		g->workers++;
+}
+
+/* Called with the mutex held, when there is no step to perform. */
+static void clear_up_or_wait(struct graph *g)
+{
+	bool did;
+
+	pthread_mutex_unlock(&g->mutex);
+	did = leftovers_remove(&g->building.leftovers);
+	pthread_mutex_lock(&g->mutex);
+	if (did || g->ready_first < g->ready_end || g->left == 0 || g->failed)
+		return;
+	g->idle++;
+	pthread_cond_wait(&g->changed, &g->mutex);
+	g->idle--;
 }
 
 static void *work(void *graph)
@@ -257,9 +277,7 @@ static void *work(void *graph)
 		int result;
 
 		if (g->ready_first == g->ready_end) {
-			g->idle++;
-			pthread_cond_wait(&g->changed, &g->mutex);
-			g->idle--;
+			clear_up_or_wait(g);
 			continue;
 		}
 		t = g->ready[g->ready_first++];
@@ -349,6 +367,7 @@ static void end(struct graph *g)
 	struct building *b = &g->building;
 
 	dismiss_workers(g);
+	leftovers_release(&b->leftovers);
 	for (size_t i = 0; b->line && i < b->plan->count; i++) {
 		for (size_t k = 0; b->line[i].task && k < b->line[i].count; k++)
 			task_release(&b->line[i].task[k]);
@@ -394,6 +413,7 @@ int build_perform(const struct build_options *options, struct image *image,
 	memset(failure, 0, sizeof *failure);
 	pthread_mutex_init(&g.mutex, NULL);
 	pthread_cond_init(&g.changed, NULL);
+	leftovers_init(&g.building.leftovers);
 	result = begin(&g, options, &failure->error);
 	if (result == 0) {
 		/* This thread is the first worker; the others come when there is work for them. */

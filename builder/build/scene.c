@@ -176,26 +176,14 @@ int attempt_begin(struct building *b, const struct scene *s, struct attempt *a, 
 	return a->work < 0 ? -1 : 0;
 }
 
-/* What an overlay leaves in its work directory when it is as the kernel makes it: named outright, it
- * is gone with a tenth of the calls that looking for it takes. */
-static void empty_work(int work)
+void attempt_release(struct building *b, struct attempt *a)
 {
-	unlinkat(work, "work/incompat/volatile/dirty", 0);
-	unlinkat(work, "work/incompat/volatile", AT_REMOVEDIR);
-	unlinkat(work, "work/incompat", AT_REMOVEDIR);
-	unlinkat(work, "work", AT_REMOVEDIR);
-}
-
-void attempt_release(struct attempt *a)
-{
-	if (a->work >= 0)
-		empty_work(a->work);
 	if (a->upper_temp.name[0])
 		store_discard(&a->upper_temp);
-	if (a->work_temp.name[0])
-		store_discard(&a->work_temp);
 	if (a->upper >= 0)
 		close(a->upper);
 	if (a->work >= 0)
-		close(a->work);
+		leftovers_add(&b->leftovers, &a->work_temp, a->work);
+	else if (a->work_temp.name[0])
+		store_discard(&a->work_temp);
 }

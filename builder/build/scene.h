@@ -36,4 +36,4 @@ struct attempt {
 
 /* A needs attempt_release in every case, which removes what was not taken. */
 int attempt_begin(struct building *b, const struct scene *s, struct attempt *a, struct error *e);
-void attempt_release(struct attempt *a);
+void attempt_release(struct building *b, struct attempt *a);

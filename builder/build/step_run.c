@@ -294,7 +294,7 @@ static int try_once(struct building *b, struct task *t, const struct scene *scen
 	} else if (outcome == 0) {
 		outcome = take_layer(b, scene, &a, record, e);
 	}
-	attempt_release(&a);
+	attempt_release(b, &a);
 	return outcome;
 }
 

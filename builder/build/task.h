@@ -9,6 +9,7 @@
 
 #include "builder/build/build.h"
 #include "builder/build/cache.h"
+#include "builder/build/leftovers.h"
 #include "builder/copy/copy.h"
 #include "builder/sandbox/sandbox.h"
 #include "layers/tree.h"
@@ -48,6 +49,7 @@ struct building {
 	struct sandbox *sandbox;
 	struct tree_rules trees;
 	bool has_run;           /* there is a RUN: trees are wanted */
+	struct leftovers leftovers;
 	_Atomic bool *secret_used; /* of each of the options' secrets */
 	int cancel;             /* readable when all is to end */
 };

@@ -1,0 +1,37 @@
+/* Leftovers: the work directories of overlays that are gone.
+ *
+ * Removing one waits for the disk, for nothing that anybody waits for: workers do it who have no step
+ * to perform. Threads: any.
+ */
+#pragma once
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "layers/store.h"
+
+/* A command may have left much in one (a copied tree), so few are put off. */
+#define LEFTOVERS_MAX 2
+
+struct leftover {
+	struct store_temp temp;
+	int dir;                /* the same, open */
+};
+
+struct leftovers {
+	pthread_mutex_t lock;
+	struct leftover item[LEFTOVERS_MAX];
+	size_t count;
+};
+
+void leftovers_init(struct leftovers *l);
+
+/* TEMP, open as DIR, which becomes L's, is to be removed: later, or at once when L is full. */
+void leftovers_add(struct leftovers *l, const struct store_temp *temp, int dir);
+
+/* Remove one. False: there was none. */
+bool leftovers_remove(struct leftovers *l);
+size_t leftovers_count(struct leftovers *l);
+
+/* Remove all. */
+void leftovers_release(struct leftovers *l);
