@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "layers/path.h"
+
 void leftovers_init(struct leftovers *l)
 {
 	*l = (struct leftovers){ .count = 0 };
@@ -29,14 +31,14 @@ static void remove_one(struct leftover *one)
 void leftovers_add(struct leftovers *l, const struct store_temp *temp, int dir)
 {
 	struct leftover one = { *temp, dir };
-	bool room;
+	bool later = path_is_there(dir, "work");
 
 	pthread_mutex_lock(&l->lock);
-	room = l->count < LEFTOVERS_MAX;
-	if (room)
+	later = later && l->count < LEFTOVERS_MAX;
+	if (later)
 		l->item[l->count++] = one;
 	pthread_mutex_unlock(&l->lock);
-	if (!room)
+	if (!later)
 		remove_one(&one);
 }
 

@@ -10,7 +10,7 @@
 
 #include "layers/store.h"
 
-/* A command may have left much in one (a copied tree), so few are put off. */
+/* Somebody has to keep up with them. */
 #define LEFTOVERS_MAX 2
 
 struct leftover {
@@ -26,7 +26,8 @@ struct leftovers {
 
 void leftovers_init(struct leftovers *l);
 
-/* TEMP, open as DIR, which becomes L's, is to be removed: later, or at once when L is full. */
+/* TEMP, open as DIR, which becomes L's, is to be removed: later, or at once when L is full, and when
+ * it is not an overlay's: a copied tree may be large. */
 void leftovers_add(struct leftovers *l, const struct store_temp *temp, int dir);
 
 /* Remove one. False: there was none. */
