@@ -52,12 +52,21 @@ static int look_unsynced(struct store *s, enum store_room room, const char *name
 	return found;
 }
 
-/* Where it is final, else where it is not synced yet. What this process made counts before what has
- * the name already, of which nobody knows whether it is whole. */
+/* Does a name of ROOM come to mean something else in time? The others are those of what they name. */
+static bool is_of_replaced(enum store_room room)
+{
+	return room == STORE_STEPS || room == STORE_IMAGES || room == STORE_BASES ||
+	       room == STORE_CONTEXTS;
+}
+
+/* Where it is final, else where it is not synced yet; the other way round where that is newer. What
+ * this process made counts before what has the name already, of which nobody knows whether it is
+ * whole. */
 static int look_at_both(struct store *s, enum store_room room, const char *name, bool opened,
                         struct stat *st)
 {
-	int found = store_made(s, room, name) ? look_unsynced(s, room, name, opened, st) : -1;
+	bool unsynced_first = is_of_replaced(room) || store_made(s, room, name);
+	int found = unsynced_first ? look_unsynced(s, room, name, opened, st) : -1;
 
 	if (found < 0)
 		found = look(s->final[room], name, opened, st);

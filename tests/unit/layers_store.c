@@ -29,6 +29,32 @@ static void what_is_kept_is_seen_by_others_before_it_is_synced(void **state)
 	store_close(other);
 }
 
+/* A context's index is kept after the flush of its build: the next build must not have an older one. */
+static void what_was_replaced_is_not_seen_any_more(void **state)
+{
+	static const enum store_room rooms[] = { STORE_STEPS, STORE_IMAGES, STORE_BASES,
+		                                 STORE_CONTEXTS };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+		struct store *first = again(f), *second = again(f), *third;
+		auto_free char *text = NULL, *flushed = NULL;
+
+		assert_ok(f, store_write(first, rooms[i], "a", "old", 3, &f->error));
+		assert_ok(f, store_flush(first, &f->error));
+		assert_ok(f, store_write(second, rooms[i], "a", "new", 3, &f->error));
+		store_close(second);
+		text = store_read(first, rooms[i], "a", NULL, &f->error);
+		assert_string_equal(text, "new");
+		assert_ok(f, store_flush(first, &f->error));
+		third = again(f);
+		flushed = store_read(third, rooms[i], "a", NULL, &f->error);
+		assert_string_equal(flushed, "new");
+		store_close(third);
+		store_close(first);
+	}
+}
+
 static void a_final_name_comes_with_the_flush(void **state)
 {
 	struct fixture *f = *state;
@@ -385,6 +411,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_store(what_is_kept_is_seen_by_others_before_it_is_synced),
+		with_store(what_was_replaced_is_not_seen_any_more),
 		with_store(a_final_name_comes_with_the_flush),
 		with_store(a_folder_stands_at_its_place_before_and_after_the_flush),
 		with_store(of_two_trees_the_first_counts),
