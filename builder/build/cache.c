@@ -196,14 +196,14 @@ static void slot_name(const struct digest *slot, char name[static DIGEST_HEX + 6
 	digest_hex(slot, name + 5);
 }
 
-/* Does SLOT's file say KEY already? It does when a step is performed again without the cache; replacing
- * a file costs more than reading it. */
-static bool slot_says(struct store *s, const char *slot_file, const char *key)
+/* The key that was the last in SLOT, as text; NULL: none. The caller frees it. */
+static char *last_key(struct store *s, const struct digest *slot)
 {
+	char name[DIGEST_HEX + 6];
 	struct error ignored;
-	auto_free char *last = store_read(s, STORE_STEPS, slot_file, NULL, &ignored);
 
-	return last && strcmp(last, key) == 0;
+	slot_name(slot, name);
+	return store_read(s, STORE_STEPS, name, NULL, &ignored);
 }
 
 int cache_save(struct store *s, const struct key *k, const struct digest *slot,
@@ -212,7 +212,7 @@ int cache_save(struct store *s, const struct key *k, const struct digest *slot,
 	char name[DIGEST_HEX + 1], slot_file[DIGEST_HEX + 6], text[DIGEST_TEXT];
 	struct digest digest;
 	json_t *json;
-	auto_free char *bytes = NULL;
+	auto_free char *bytes = NULL, *last = last_key(s, slot);
 	size_t size;
 
 	if (key_digest(k, &digest, e) < 0)
@@ -226,21 +226,19 @@ int cache_save(struct store *s, const struct key *k, const struct digest *slot,
 	digest_format(&digest, text);
 	if (store_write(s, STORE_STEPS, digest_hex(&digest, name), bytes, size, e) < 0)
 		return -1;
-	return slot_says(s, slot_file, text)
-	               ? 0
-	               : store_write(s, STORE_STEPS, slot_file, text, strlen(text), e);
+	/* So it is when a step is performed without the cache: replacing a file costs more. */
+	if (last && strcmp(last, text) == 0)
+		return 0;
+	return store_write(s, STORE_STEPS, slot_file, text, strlen(text), e);
 }
 
 /* The record that was made last in SLOT, or NULL. */
 static json_t *last_record(struct store *s, const struct digest *slot)
 {
-	char name[DIGEST_HEX + 6];
 	struct error ignored;
 	struct digest key;
-	auto_free char *text = NULL;
+	auto_free char *text = last_key(s, slot);
 
-	slot_name(slot, name);
-	text = store_read(s, STORE_STEPS, name, NULL, &ignored);
 	if (!text || digest_parse(text, &key, &ignored) < 0)
 		return NULL;
 	return read_record(s, &key, &ignored);
