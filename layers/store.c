@@ -399,13 +399,6 @@ int store_temp_dir(struct store *s, struct store_temp *t, struct error *e)
 	return fd;
 }
 
-char *store_temp_path(const struct store *s, const struct store_temp *t)
-{
-	char *path;
-
-	return asprintf(&path, "tmp/%s/%s", s->own_name, t->name) < 0 ? NULL : path;
-}
-
 void store_discard(struct store_temp *t)
 {
 	struct error ignored;

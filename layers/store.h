@@ -121,9 +121,6 @@ int store_temp_file(struct store *s, struct store_temp *t, struct error *e);
 int store_temp_dir(struct store *s, struct store_temp *t, struct error *e);
 void store_discard(struct store_temp *t);
 
-/* Where T is below the store's path; the caller frees it. NULL when memory is out. */
-char *store_temp_path(const struct store *s, const struct store_temp *t);
-
 /* T becomes NAME in ROOM, until now unsynced. A file replaces what is there; where a folder is
  * there already, T is removed and that one counts. A folder is at ROOM/NAME below the store's path
  * from now on, for as long as anybody has the store open. */

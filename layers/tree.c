@@ -160,15 +160,26 @@ static int make_named(struct store *s, const struct layer *layer, struct stack *
 	return result;
 }
 
+bool tree_find(struct store *s, const struct digest *diff_id, const struct tree_rules *rules,
+               char path[static TREE_PATH])
+{
+	char name[TREE_NAME];
+
+	name_tree(diff_id, NULL, rules, name);
+	snprintf(path, TREE_PATH, "trees/%s", name);
+	return store_has(s, STORE_TREES, name);
+}
+
 int tree_make(struct store *s, const struct layer *layer, struct stack *stack, size_t below,
               const struct tree_rules *rules, char path[static TREE_PATH], struct error *e)
 {
 	char name[TREE_NAME], text[DIGEST_TEXT];
 
 	/* A tree without a context needs no look at the table. */
+	if (tree_find(s, &layer->diff_id, rules, path))
+		return 0;
 	name_tree(&layer->diff_id, NULL, rules, name);
-	if (!store_has(s, STORE_TREES, name) &&
-	    make_named(s, layer, stack, below, rules, name, e) < 0) {
+	if (make_named(s, layer, stack, below, rules, name, e) < 0) {
 		layer_blame(s, layer, e);
 		return error_context(e, "layer %s", digest_format(&layer->diff_id, text));
 	}

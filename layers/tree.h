@@ -36,6 +36,10 @@ struct tree_rules {
 int tree_make(struct store *s, const struct layer *layer, struct stack *stack, size_t below,
               const struct tree_rules *rules, char path[static TREE_PATH], struct error *e);
 
+/* Is there a tree of DIFF_ID, a layer that needs none below it? PATH becomes its, as tree_make's. */
+bool tree_find(struct store *s, const struct digest *diff_id, const struct tree_rules *rules,
+               char path[static TREE_PATH]);
+
 /* A time that nobody knows. */
 #define TREE_NO_TIME INT64_MIN
 

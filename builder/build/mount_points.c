@@ -12,20 +12,16 @@ static const char *const files[] = { "etc/hosts", "etc/resolv.conf" };
 enum { FOLDERS = sizeof folders / sizeof *folders, FILES = sizeof files / sizeof *files };
 
 /* No layer has it: its digest is that of what is in it. */
-static void name_tree(const struct tree_rules *rules, char path[static TREE_PATH])
+static void digest_of_names(struct digest *d)
 {
-	char id[DIGEST_HEX + 1];
 	struct sha256 s;
-	struct digest d;
 
 	sha256_begin(&s);
 	for (size_t i = 0; i < FOLDERS; i++)
 		sha256_add(&s, folders[i], strlen(folders[i]) + 1);
 	for (size_t i = 0; i < FILES; i++)
 		sha256_add(&s, files[i], strlen(files[i]) + 1);
-	sha256_end(&s, &d);
-	snprintf(path, TREE_PATH, "trees/%s%s%s", digest_hex(&d, id), *rules->form ? "." : "",
-	         rules->form);
+	sha256_end(&s, d);
 }
 
 static int fill(int dir)
@@ -46,11 +42,11 @@ static int fill(int dir)
 int mount_points_tree(struct store *s, const struct tree_rules *rules,
                       char path[static TREE_PATH], struct error *e)
 {
-	const char *name = path + strlen("trees/");
 	struct store_temp temp;
+	struct digest id;
 
-	name_tree(rules, path);
-	if (store_has(s, STORE_TREES, name))
+	digest_of_names(&id);
+	if (tree_find(s, &id, rules, path))
 		return 0;
 	auto_close int dir = store_temp_dir(s, &temp, e);
 
@@ -61,5 +57,5 @@ int mount_points_tree(struct store *s, const struct tree_rules *rules,
 		store_discard(&temp);
 		return -1;
 	}
-	return store_keep(s, &temp, STORE_TREES, name, e);
+	return tree_adopt(s, &temp, &id, rules, e);
 }
