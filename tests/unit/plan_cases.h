@@ -37,7 +37,7 @@ static const struct {
 		    "\"Env\":[\"PATH=/bin\"],\"Entrypoint\":null}}"},
 	{"dressed",
 	 "{\"architecture\":\"amd64\",\"os\":\"linux\",\"created\":\"2020-01-01T00:00:00Z\","
-	 "\"config\":{\"User\":\"app\",\"WorkingDir\":\"/work\",\"Cmd\":[\"base\"],"
+	 "\"config\":{\"User\":\"app\",\"WorkingDir\":\"/srv\",\"Cmd\":[\"base\"],"
 	 "\"Entrypoint\":[\"/bin/echo\"],\"Env\":[\"PATH=/bin\",\"BASE=yes\"],"
 	 "\"Shell\":[\"/bin/bash\",\"-c\"],\"Labels\":{\"from\":\"base\"},"
 	 "\"StopTimeout\":7,\"Volumes\":{\"/vol\":{}},\"ExposedPorts\":{\"80/tcp\":{}}}}"},
