@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <nss.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,8 @@ static bool started;
 
 static void start(void)
 {
+	/* What else /etc/nsswitch.conf names would be loaded, from the C library of this machine into ours. */
+	__nss_configure_lookup("hosts", "files dns");
 	openssl_begin();
 	started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <nss.h>
 #include <pwd.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -166,10 +168,16 @@ static bool map_same(pid_t pid, const char *name)
 
 static enum mapped map(pid_t pid, unsigned uid, unsigned gid)
 {
-	const struct passwd *user = getpwuid(uid);
-	const char *name = user ? user->pw_name : NULL;
+	const struct passwd *user;
+	const char *name;
 	struct range uids, gids;
 	bool found, many_users, many_groups;
+
+	/* Users of a directory service are known to newuidmap, which asks again whose the ids are, and by
+	 * no file: what they are called they say themselves. */
+	__nss_configure_lookup("passwd", "files");
+	user = getpwuid(uid);
+	name = user ? user->pw_name : getenv("USER");
 
 	if (uid == 0)
 		return map_same(pid, "uid_map") && map_same(pid, "gid_map") ? MAPPED_MANY : MAPPED_NONE;

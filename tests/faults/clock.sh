@@ -1,7 +1,7 @@
 # A clock that is wrong, or set while cairn works (H256): caches hold, nothing waits for the past to come
 # back, no age is negative.
 . ./parts.sh
-without_sanitizer
+preloaded
 unset SOURCE_DATE_EPOCH
 year=31536000
 # at OFFSET JUMP COMMAND...: under such a clock.

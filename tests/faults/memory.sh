@@ -4,7 +4,7 @@ if [ -z "${ALONE:-}" ]; then
 	ALONE=1 exec unshare -m sh "$0"
 fi
 . ./parts.sh
-without_sanitizer
+preloaded
 cp -a "$CAIRN_ROOT" "$work/pristine"
 rm -rf "$work"/pristine/trees/*
 check "an image" "$CAIRN" save -o "$work/saved.tar" localhost/app

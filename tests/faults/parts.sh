@@ -2,9 +2,11 @@
 . ../lib.sh
 export SOURCE_DATE_EPOCH=1000000000
 
-# What is preloaded does not get along with a sanitizer, which has memory of its own and wants to come first.
-without_sanitizer() {
+# What is preloaded does not get along with a sanitizer, which has memory of its own and wants to come first;
+# and it reaches only a program that loads the C library.
+preloaded() {
 	! grep -q __asan_init "$CAIRN" || { echo "skipped: not with a sanitizer"; summary; exit; }
+	CAIRN=$OUT/tests/faults/cairn
 }
 
 make_context() {

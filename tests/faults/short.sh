@@ -4,7 +4,7 @@ if [ -z "${ALONE:-}" ]; then
 	ALONE=1 exec unshare -m sh "$0"
 fi
 . ./parts.sh
-without_sanitizer
+preloaded
 # Beside the usual: a file with holes, a large one, what fills a cache.
 truncate -s 1M "$work/context/hollow"
 seq 200000 >>"$work/context/hollow"
