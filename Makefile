@@ -27,7 +27,7 @@ COMPILE   = $(CC) $(OURS) $(SANITIZE) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
 # what the others need (Kerberos, LDAP, RTMP, SSH) stays away: absent.ld gives those names to
 # transfer_absent.
 LIBRARIES = $(OUT)/absent.ld -Wl,-Bstatic -lcurl -lnghttp2 -lpsl -lidn2 -lunistring -lbrotlidec -lbrotlicommon \
-            -lssl -lcrypto -ljansson -lseccomp -ldeflate -lbz2 -llzma -lz -lzstd
+            -lssl -lcrypto -ljansson -ldeflate -lbz2 -llzma -lz -lzstd
 # What a test loads or preloads needs the C library as it is loaded, and so does a sanitizer.
 LIBS      = $(LIBRARIES) -Wl,-Bdynamic -lpthread -ldl
 # The linker warns of what the C library would load to look names up, which it is told not to
@@ -46,6 +46,7 @@ ROOMS    := parser layers registry builder
 FLOORS_builder := $(addprefix builder/,plan build copy sandbox image progress command)
 object    = $(patsubst %.c,$(OUT)/%.o,$(sort $(wildcard $(1:%=%/*.c))))
 INSIDE   := $(call object,builder/inside)
+FILTER   := $(call object,builder/filter)
 PROGRAM  := $(if $(filter out,$(OUT)),cairn,$(OUT)/cairn)
 
 all: $(PROGRAM)
@@ -78,6 +79,15 @@ $(INSIDE): override SANITIZE :=
 $(INSIDE): OURS += -ffreestanding -fno-stack-protector -fno-tree-loop-distribute-patterns -fno-pic
 $(OUT)/builder/sandbox/helper.o: OURS += -DHELPER='"$(OUT)/inside"'
 $(OUT)/builder/sandbox/helper.o: $(OUT)/inside
+
+# The system call filter of RUN, written by a program of its own and carried as bytes in seccomp.o.
+$(FILTER) $(OUT)/filter: override SANITIZE :=
+$(OUT)/filter: $(FILTER)
+	$(LINK) -lseccomp
+$(OUT)/filter.bpf: $(OUT)/filter
+	@$< >$@.new && mv $@.new $@
+$(OUT)/builder/sandbox/seccomp.o: OURS += -DFILTER='"$(OUT)/filter.bpf"'
+$(OUT)/builder/sandbox/seccomp.o: $(OUT)/filter.bpf
 
 # --- tests ------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include "builder/sandbox/sandbox.h"
-#include "builder/sandbox/seccomp.h"
 #include "builder/sandbox/watch.h"
 
 struct sandbox {
@@ -14,7 +13,6 @@ struct sandbox {
 	uint64_t capabilities;     /* our own */
 	bool cgroup2;
 	_Atomic long oom_kills;    /* seen so far */
-	struct seccomp_filter filter;
 	struct sandbox_options options;
 	_Atomic enum sandbox_way way;
 	_Atomic bool outer_proc;   /* was told, */

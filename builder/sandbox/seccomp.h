@@ -7,15 +7,7 @@
  * Source: moby/profiles, seccomp/default.json; seccomp(2).
  */
 #pragma once
-#include <stddef.h>
+#include <linux/filter.h>
 
-#include "layers/error.h"
-
-struct sock_filter;
-
-struct seccomp_filter {
-	struct sock_filter *code;  /* the owner frees it */
-	size_t count;
-};
-
-int seccomp_make(struct seccomp_filter *filter, struct error *e);
+/* Written by builder/filter/ while cairn is built. */
+extern const struct sock_filter seccomp_begin[], seccomp_end[];

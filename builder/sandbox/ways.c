@@ -13,6 +13,7 @@
 #include "builder/sandbox/network.h"
 #include "builder/sandbox/request.h"
 #include "builder/sandbox/sandbox_parts.h"
+#include "builder/sandbox/seccomp.h"
 #include "builder/sandbox/stand_in.h"
 #include "layers/path.h"
 #include "layers/scope.h"
@@ -93,8 +94,8 @@ static int run_once(struct sandbox *s, const struct sandbox_run *r,
 	world.capabilities = s->capabilities;
 	if (!r->insecure) {
 		world.capabilities &= DEFAULT_CAPABILITIES;
-		world.filter = s->filter.code;
-		world.filter_count = s->filter.count;
+		world.filter = seccomp_begin;
+		world.filter_count = (size_t)(seccomp_end - seccomp_begin);
 	}
 	if (request_make(r, &world, &bytes, &size, e) < 0)
 		return -1;
