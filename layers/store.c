@@ -109,9 +109,11 @@ static int read_boot_id(struct store *s)
 	return 0;
 }
 
-/* The rest of removals that were killed. */
+/* Waste, and the rest of removals that were killed. */
 static void sweep_rests(struct store *s)
 {
+	while (store_remove_waste(s))
+		continue;
 	path_remove_rest(s->tmp);
 	for (int i = 0; i < STORE_ROOMS; i++) {
 		path_remove_rest(s->final[i]);
@@ -200,10 +202,11 @@ struct store *store_open(const char *path, struct error *e)
 		error_memory(e);
 		return NULL;
 	}
-	s->root = s->tmp = s->users = s->own = -1;
+	s->root = s->tmp = s->users = s->own = s->waste = -1;
 	for (int i = 0; i < STORE_ROOMS; i++)
 		s->final[i] = s->boot[i] = -1;
 	pthread_mutex_init(&s->mutex, NULL);
+	pthread_mutex_init(&s->waste_lock, NULL);
 	s->path = path ? realpath(path, NULL) : NULL;
 	if (!s->path)
 		s->path = path ? absolute_path(path) : store_default_path();
@@ -224,20 +227,18 @@ struct store *store_open(const char *path, struct error *e)
 
 void store_close(struct store *s)
 {
-	struct error ignored;
-
 	if (!s)
 		return;
-	if (s->own >= 0) {
-		path_remove(s->tmp, s->own_name, &ignored);
-		close(s->own);
-	}
+	if (s->own >= 0)
+		store_leave_own(s);
 	for (int i = 0; i < STORE_ROOMS; i++) {
 		if (s->final[i] >= 0)
 			close(s->final[i]);
 		if (s->boot[i] >= 0)
 			close(s->boot[i]);
 	}
+	if (s->waste >= 0)
+		close(s->waste);
 	if (s->tmp >= 0)
 		close(s->tmp);
 	if (s->users >= 0)
@@ -245,6 +246,7 @@ void store_close(struct store *s)
 	if (s->root >= 0)
 		close(s->root);
 	pthread_mutex_destroy(&s->mutex);
+	pthread_mutex_destroy(&s->waste_lock);
 	free(s->unsynced);
 	free(s->path);
 	free(s);

@@ -26,7 +26,11 @@
  * moves them to their final names, and syncs those. So a final name means: complete, and on the
  * disk. Folders, those of trees/, mounts/ and failed/, cannot be moved while a command has them
  * mounted: they get their final name at once, and it is an empty file NAME.whole beside them that is
- * kept and flushed like all others. Threads may share a store.
+ * kept and flushed like all others.
+ *
+ * A file of its own that a flush replaces, and other small things that are of no use any more, are not
+ * removed while somebody waits but when a command makes cairn wait in any case. Threads may share a
+ * store.
  */
 #pragma once
 #include <stdbool.h>
@@ -120,6 +124,13 @@ int store_temp(struct store *s, struct store_temp *t, struct error *e);
 int store_temp_file(struct store *s, struct store_temp *t, struct error *e);
 int store_temp_dir(struct store *s, struct store_temp *t, struct error *e);
 void store_discard(struct store_temp *t);
+
+/* The same for what is small, without waiting for the disk: T waits in tmp/BOOT/waste/ until a process has
+ * time for store_remove_waste. False: there is no room, and T is still there. */
+bool store_discard_later(struct store *s, const struct store_temp *t);
+
+/* Remove a piece of waste, whoever left it. False: there is none. */
+bool store_remove_waste(struct store *s);
 
 /* T becomes NAME in ROOM, until now unsynced. A file replaces what is there; where a folder is
  * there already, T is removed and that one counts. A folder is at ROOM/NAME below the store's path

@@ -1,4 +1,4 @@
-/* What store.c, store_find.c and store_keep.c share; nobody else includes this. */
+/* What store.c and store_*.c share; nobody else includes this. */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,6 +33,10 @@ struct store {
 	struct unsynced *unsynced;
 	size_t count, capacity;
 	atomic_uint next;
+
+	pthread_mutex_t waste_lock; /* guards the rest; may be taken with the other one held */
+	int waste;             /* tmp/BOOT/waste, -1 until needed */
+	unsigned waste_next;
 };
 
 /* Where ROOM is in the store, and in tmp/BOOT/. */
@@ -44,6 +48,12 @@ bool store_holds_folders(enum store_room room);
 
 /* The unsynced twin of ROOM. Called with the mutex held. */
 int store_boot_room(struct store *s, enum store_room room, bool make, struct error *e);
+
+/* The file NAME of DIR is about to be replaced: what is in it stays as waste, if there is room. */
+void store_keep_as_waste(struct store *s, int dir, const char *name);
+
+/* This process's own folder is done with; nothing of it is large unless something failed. */
+void store_leave_own(struct store *s);
 
 /* NAME in ROOM is to be flushed. Called with the mutex held. */
 int store_remember(struct store *s, enum store_room room, const char *name, bool made,

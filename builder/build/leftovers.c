@@ -28,11 +28,15 @@ static void remove_one(struct leftover *one)
 	close(one->dir);
 }
 
-void leftovers_add(struct leftovers *l, const struct store_temp *temp, int dir)
+void leftovers_add(struct leftovers *l, struct store *s, const struct store_temp *temp, int dir)
 {
 	struct leftover one = { *temp, dir };
 	bool later = path_is_there(dir, "work");
 
+	if (later && store_discard_later(s, temp)) {
+		close(dir);
+		return;
+	}
 	pthread_mutex_lock(&l->lock);
 	later = later && l->count < LEFTOVERS_MAX;
 	if (later)

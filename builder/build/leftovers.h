@@ -26,9 +26,10 @@ struct leftovers {
 
 void leftovers_init(struct leftovers *l);
 
-/* TEMP, open as DIR, which becomes L's, is to be removed: later, or at once when L is full, and when
- * it is not an overlay's: a copied tree may be large. */
-void leftovers_add(struct leftovers *l, const struct store_temp *temp, int dir);
+/* TEMP in S, open as DIR, which becomes L's, is to be removed: later, as S's waste or when a worker is idle,
+ * or at once when there is no room for it, and when it is not an overlay's: a copied tree may be
+ * large. */
+void leftovers_add(struct leftovers *l, struct store *s, const struct store_temp *temp, int dir);
 
 /* Remove one. False: there was none. */
 bool leftovers_remove(struct leftovers *l);

@@ -183,7 +183,7 @@ void attempt_release(struct building *b, struct attempt *a)
 	if (a->upper >= 0)
 		close(a->upper);
 	if (a->work >= 0)
-		leftovers_add(&b->leftovers, &a->work_temp, a->work);
+		leftovers_add(&b->leftovers, b->store, &a->work_temp, a->work);
 	else if (a->work_temp.name[0])
 		store_discard(&a->work_temp);
 }

@@ -211,6 +211,11 @@ static void show_processes(void *context, const struct process_tree *tree)
 		vertex_output(l->vertex, 2, text, size);
 }
 
+static bool remove_waste(void *store)
+{
+	return store_remove_waste(store);
+}
+
 /* Run it, its output being the step's. */
 static int run_heard(struct building *b, struct task *t, struct sandbox_run run,
                      struct sandbox_result *result, struct error *e)
@@ -225,6 +230,8 @@ static int run_heard(struct building *b, struct task *t, struct sandbox_run run,
 	run.out = pump.to[0];
 	run.err = pump.to[1];
 	run.ear = &pump.ear;
+	run.meanwhile = remove_waste;
+	run.meanwhile_context = b->store;
 	run.patience = (struct sandbox_patience){
 		.whole_ms = o->run_timeout_ms, .silent_ms = o->run_idle_timeout_ms,
 		.heard_ms = &pump.heard_ms, .over = show_processes, .context = &listening,

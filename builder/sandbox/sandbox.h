@@ -129,6 +129,10 @@ struct sandbox_run {
 	void (*terminal)(void *context, int other_side);
 	void *terminal_context;
 	struct sandbox_patience patience;
+	/* What the caller does while a command takes long, a millisecond or so each time, until it returns
+	 * false. NULL: nothing. */
+	bool (*meanwhile)(void *context);
+	void *meanwhile_context;
 	int cancel;                /* -1, or: when it becomes readable, everything is killed */
 };
 

@@ -14,6 +14,9 @@
 /* In the pid namespace of a run, whose first process is ours. */
 #define COMMAND_PID 2
 
+/* A command that has run so long is not held up by what is done beside it. */
+#define LONG_MS 50
+
 /* Read one reply, and a descriptor if one comes with it. 0 at the end of them. */
 static int read_reply(struct watch *w, struct reply *reply, int *descriptor, struct error *e)
 {
@@ -69,6 +72,16 @@ static int time_left_ms(const struct watch *w, enum sandbox_overtime *why)
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
+/* How long poll(2) may wait before the caller does something meanwhile: -1 when there is nothing to do. */
+static int before_meanwhile_ms(const struct watch *w)
+{
+	int64_t left = w->started_ms + LONG_MS - sandbox_now_ms();
+
+	if (!w->run->meanwhile || w->nothing_meanwhile)
+		return -1;
+	return left < 0 ? 0 : (int)left;
+}
+
 /* The command is the first process that the first one starts; with it all the others end, and the
  * reply is on its way. */
 static void end_command(struct watch *w)
@@ -101,7 +114,7 @@ static int next_reply(struct watch *w, struct reply *reply, int *descriptor, str
 	for (;;) {
 		size_t more = agents_poll(&w->agents, polls + 4);
 		enum sandbox_overtime why = SANDBOX_IN_TIME;
-		int wait_ms = w->overtime ? -1 : time_left_ms(w, &why);
+		int wait_ms = w->overtime ? -1 : time_left_ms(w, &why), free_ms, heard;
 
 		if (wait_ms == 0) {
 			w->overtime = why;
@@ -110,11 +123,17 @@ static int next_reply(struct watch *w, struct reply *reply, int *descriptor, str
 		}
 		for (int i = 0; i < 2; i++)
 			polls[2 + i].fd = ear ? ear->from[i] : -1;
-		if (poll(polls, 4 + more, wait_ms) < 0) {
+		free_ms = before_meanwhile_ms(w);
+		if (free_ms >= 0 && (wait_ms < 0 || free_ms < wait_ms))
+			wait_ms = free_ms;
+		heard = poll(polls, 4 + more, wait_ms);
+		if (heard < 0) {
 			if (errno == EINTR)
 				continue;
 			return error_errno(e, "wait for the sandbox");
 		}
+		if (heard == 0 && before_meanwhile_ms(w) == 0)
+			w->nothing_meanwhile = !w->run->meanwhile(w->run->meanwhile_context);
 		if (polls[0].revents)
 			return read_reply(w, reply, descriptor, e);
 		if (polls[1].revents)

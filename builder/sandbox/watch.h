@@ -18,6 +18,7 @@ struct watch {
 	enum sandbox_overtime overtime;
 	enum refusal refusal;
 	bool outer_proc;           /* the command sees the processes beside it */
+	bool nothing_meanwhile;    /* the caller has done all it had to do */
 };
 
 /* Hear how the run goes, to its end. */

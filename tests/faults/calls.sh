@@ -51,7 +51,7 @@ done
 for when in 1 20 37 52 66; do
 	check "killed at rename $when" survives "renameat,renameat2,rename:signal=KILL:when=$when"
 done
-for fault in mkdir,mkdirat:8 write,pwrite64:30 unlink,unlinkat:20 move_mount:9 fsync:1 syncfs:1; do
+for fault in mkdir,mkdirat:8 write,pwrite64:30 unlink,unlinkat:12 move_mount:9 fsync:1 syncfs:1; do
 	check "killed at ${fault##*,}" survives "${fault%:*}:signal=KILL:when=${fault##*:}"
 done
 for when in 20 40 60; do

@@ -194,6 +194,74 @@ static void what_cannot_be_opened_is_not_swept(void **state)
 	assert_ok(f, store_write(f->store, STORE_STEPS, "a", "1", 1, &f->error));
 }
 
+static size_t all_waste(struct store *s)
+{
+	size_t count = 0;
+
+	while (store_remove_waste(s))
+		count++;
+	return count;
+}
+
+static void write_step(struct fixture *f, const void *bytes, size_t size)
+{
+	assert_ok(f, store_write(f->store, STORE_STEPS, "a", bytes, size, &f->error));
+	assert_ok(f, store_flush(f->store, &f->error));
+}
+
+static void what_a_flush_replaces_is_removed_when_somebody_has_time(void **state)
+{
+	struct fixture *f = *state;
+	struct store *other = again(f);
+	auto_free char *text = NULL;
+
+	write_step(f, "old", 3);
+	assert_int_equal(all_waste(other), 0);
+	write_step(f, "new", 3);
+	text = store_read(other, STORE_STEPS, "a", NULL, &f->error);
+	assert_string_equal(text, "new");
+	assert_int_equal(all_waste(other), 1);
+	store_close(other);
+}
+
+static void there_is_little_waste(void **state)
+{
+	static const char large[70000];
+	struct fixture *f = *state;
+	struct store_temp temp;
+	int dir;
+
+	write_step(f, large, sizeof large);
+	write_step(f, "1", 1);
+	assert_int_equal(all_waste(f->store), 0);
+	for (int i = 0; i < 40; i++)
+		write_step(f, "2", 1);
+	dir = store_temp_dir(f->store, &temp, &f->error);
+	assert_true(dir >= 0);
+	close(dir);
+	assert_false(store_discard_later(f->store, &temp));
+	assert_true(path_is_there(temp.dir, temp.name));
+	assert_in_range(all_waste(f->store), 1, 16);
+	assert_true(store_discard_later(f->store, &temp));
+	assert_false(path_is_there(temp.dir, temp.name));
+	assert_int_equal(all_waste(f->store), 1);
+}
+
+static void what_a_process_leaves_in_its_own_folder_is_removed_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct store *tidy = again(f), *failed = again(f);
+	struct store_temp temp;
+
+	close(store_temp_dir(tidy, &temp, &f->error));
+	store_discard(&temp);
+	store_close(tidy);
+	assert_int_equal(all_waste(f->store), 1);
+	close(store_temp_file(failed, &temp, &f->error));
+	store_close(failed);
+	assert_int_equal(all_waste(f->store), 0);
+}
+
 static void write_version(struct fixture *f, const char *text)
 {
 	char path[200];
@@ -418,6 +486,9 @@ int main(void)
 		with_store(a_folder_that_nobody_finished_is_none),
 		with_store(what_a_dead_process_left_is_swept),
 		with_store(what_cannot_be_opened_is_not_swept),
+		with_store(what_a_flush_replaces_is_removed_when_somebody_has_time),
+		with_store(there_is_little_waste),
+		with_store(what_a_process_leaves_in_its_own_folder_is_removed_at_once),
 		with_store(a_store_of_a_newer_version_is_left_alone),
 		with_store(a_record_that_was_changed_or_cut_is_absent),
 		with_store(what_is_no_file_is_removed_and_not_followed),
