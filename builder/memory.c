@@ -34,11 +34,11 @@ static __attribute__((noinline)) void have_stack(void)
 
 static void have_heap(void)
 {
-	char *first = malloc(1);
+	char *all = malloc(HEAP);
 
-	if (first)
-		have(first, first + HEAP);
-	free(first);
+	if (all)
+		have(all, all + HEAP);
+	free(all);
 }
 
 void memory_prepare(void)

@@ -126,9 +126,11 @@ static void enter(struct inside *in)
 _Noreturn void begin(void);
 _Noreturn void begin(void)
 {
-	static struct inside in = { .null = -1, .terminal = -1 };
+	/* Large, and not in the file: that is copied into memory for every build. */
+	static struct inside in;
 	struct reply answer = { 0 };
 
+	in.null = in.terminal = -1;
 	if (sys(close_range, CONTROL + 1, ~0U, 0) < 0)
 		for (int fd = CONTROL + 1; fd < 65536; fd++)
 			sys(close, fd);

@@ -33,12 +33,16 @@ static bool has_capability(unsigned number)
 	       (sets[number / 32].effective & 1u << number % 32) != 0;
 }
 
-static bool may_set_trusted_attributes(void)
+static bool is_in_first_namespace(void)
 {
 	struct stat st;
 
-	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == FIRST_USER_NAMESPACE &&
-	       has_capability(CAP_SYS_ADMIN);
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == FIRST_USER_NAMESPACE;
+}
+
+static bool may_set_trusted_attributes(void)
+{
+	return is_in_first_namespace() && has_capability(CAP_SYS_ADMIN);
 }
 
 const char *sandbox_xattrs(void)
@@ -58,8 +62,9 @@ static bool has_many_ids(const char *map)
 
 bool sandbox_keeps_owners(void)
 {
-	return geteuid() == 0 && has_many_ids("/proc/self/uid_map") &&
-	       has_many_ids("/proc/self/gid_map");
+	return geteuid() == 0 &&
+	       (is_in_first_namespace() ||
+	        (has_many_ids("/proc/self/uid_map") && has_many_ids("/proc/self/gid_map")));
 }
 
 static void add_file(struct sha256 *hash, const char *path)
