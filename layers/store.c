@@ -227,10 +227,14 @@ struct store *store_open(const char *path, struct error *e)
 
 void store_close(struct store *s)
 {
+	struct error ignored;
+
 	if (!s)
 		return;
-	if (s->own >= 0)
-		store_leave_own(s);
+	if (s->own >= 0) {
+		path_remove(s->tmp, s->own_name, &ignored);
+		close(s->own);
+	}
 	for (int i = 0; i < STORE_ROOMS; i++) {
 		if (s->final[i] >= 0)
 			close(s->final[i]);

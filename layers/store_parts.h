@@ -52,9 +52,6 @@ int store_boot_room(struct store *s, enum store_room room, bool make, struct err
 /* The file NAME of DIR is about to be replaced: what is in it stays as waste, if there is room. */
 void store_keep_as_waste(struct store *s, int dir, const char *name);
 
-/* This process's own folder is done with; nothing of it is large unless something failed. */
-void store_leave_own(struct store *s);
-
 /* NAME in ROOM is to be flushed. Called with the mutex held. */
 int store_remember(struct store *s, enum store_room room, const char *name, bool made,
                    struct error *e);

@@ -1,6 +1,5 @@
 /* Waste: what nobody uses any more. To remove it waits for the disk (a fifth of a millisecond for a file,
  * where the disk is told at once which blocks are free), to move it does not. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -56,29 +55,6 @@ void store_keep_as_waste(struct store *s, int dir, const char *name)
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
 	    st.st_size <= WASTE_SIZE_MAX)
 		add_waste(s, dir, name, true);
-}
-
-static bool is_empty(int dir)
-{
-	DIR *stream = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	bool empty = stream;
-	struct dirent *entry;
-
-	while (empty && (entry = readdir(stream)))
-		empty = entry->d_name[0] == '.';
-	if (stream)
-		closedir(stream);
-	return empty;
-}
-
-void store_leave_own(struct store *s)
-{
-	struct error ignored;
-
-	/* What is in it may be large after a failure. */
-	if (!is_empty(s->own) || !add_waste(s, s->tmp, s->own_name, false))
-		path_remove(s->tmp, s->own_name, &ignored);
-	close(s->own);
 }
 
 bool store_remove_waste(struct store *s)

@@ -247,21 +247,6 @@ static void there_is_little_waste(void **state)
 	assert_int_equal(all_waste(f->store), 1);
 }
 
-static void what_a_process_leaves_in_its_own_folder_is_removed_at_once(void **state)
-{
-	struct fixture *f = *state;
-	struct store *tidy = again(f), *failed = again(f);
-	struct store_temp temp;
-
-	close(store_temp_dir(tidy, &temp, &f->error));
-	store_discard(&temp);
-	store_close(tidy);
-	assert_int_equal(all_waste(f->store), 1);
-	close(store_temp_file(failed, &temp, &f->error));
-	store_close(failed);
-	assert_int_equal(all_waste(f->store), 0);
-}
-
 static void write_version(struct fixture *f, const char *text)
 {
 	char path[200];
@@ -488,7 +473,6 @@ int main(void)
 		with_store(what_cannot_be_opened_is_not_swept),
 		with_store(what_a_flush_replaces_is_removed_when_somebody_has_time),
 		with_store(there_is_little_waste),
-		with_store(what_a_process_leaves_in_its_own_folder_is_removed_at_once),
 		with_store(a_store_of_a_newer_version_is_left_alone),
 		with_store(a_record_that_was_changed_or_cut_is_absent),
 		with_store(what_is_no_file_is_removed_and_not_followed),
