@@ -269,6 +269,7 @@ static void clear_up_or_wait(struct graph *g)
 static void *work(void *graph)
 {
 	struct graph *g = graph;
+	struct task *before = NULL;
 
 	pthread_mutex_lock(&g->mutex);
 	while (g->left > 0 && !g->failed) {
@@ -287,6 +288,10 @@ static void *work(void *graph)
 			result = error_set(&e, ERROR_CANCELLED, "cancelled");
 		else
 			result = task_perform(&g->building, t, &e);
+		/* The kernel has had the time of a step to be done with the one before. */
+		if (before)
+			task_bury(before);
+		before = t;
 		pthread_mutex_lock(&g->mutex);
 		g->left--;
 		if (result < 0)
@@ -354,6 +359,9 @@ static void task_release(struct task *t)
 {
 	free(t->then);
 	free(t->time);
+	task_bury(t);
+	if (t->has_remains)
+		close(t->remains);
 }
 
 static void dismiss_workers(struct graph *g)

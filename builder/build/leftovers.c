@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "builder/sandbox/sandbox.h"
 #include "layers/path.h"
 
 void leftovers_init(struct leftovers *l)
@@ -28,7 +29,8 @@ static void remove_one(struct leftover *one)
 	close(one->dir);
 }
 
-void leftovers_add(struct leftovers *l, struct store *s, const struct store_temp *temp, int dir)
+void leftovers_add(struct leftovers *l, struct store *s, const struct store_temp *temp, int dir,
+                   int remains)
 {
 	struct leftover one = { *temp, dir };
 	bool later = path_is_there(dir, "work");
@@ -37,6 +39,8 @@ void leftovers_add(struct leftovers *l, struct store *s, const struct store_temp
 		close(dir);
 		return;
 	}
+	if (remains >= 0)
+		sandbox_bury(remains);
 	pthread_mutex_lock(&l->lock);
 	later = later && l->count < LEFTOVERS_MAX;
 	if (later)

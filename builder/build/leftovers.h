@@ -28,8 +28,9 @@ void leftovers_init(struct leftovers *l);
 
 /* TEMP in S, open as DIR, which becomes L's, is to be removed: later, as S's waste or when a worker is idle,
  * or at once when there is no room for it, and when it is not an overlay's: a copied tree may be
- * large. */
-void leftovers_add(struct leftovers *l, struct store *s, const struct store_temp *temp, int dir);
+ * large. REMAINS (or -1) is what has it mounted yet. */
+void leftovers_add(struct leftovers *l, struct store *s, const struct store_temp *temp, int dir,
+                   int remains);
 
 /* Remove one. False: there was none. */
 bool leftovers_remove(struct leftovers *l);

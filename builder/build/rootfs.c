@@ -67,9 +67,12 @@ int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *
 	if (!maker || !root->tree || !root->lower)
 		return error_memory(e);
 	sha256_begin(&chain);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		if (find_tree(b, root, i, maker[i], &chain, e) < 0)
 			return -1;
+		if (maker[i])
+			task_bury(maker[i]);
+	}
 	/* overlayfs does not ask whether the root of a layer is opaque. */
 	list_lower(root, stack_floor(root->stack), count);
 	return 0;

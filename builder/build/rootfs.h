@@ -10,7 +10,8 @@ struct rootfs {
 	const char **lower;     /* the same, uppermost first, each once; NULL-terminated */
 };
 
-/* Make sure that every layer below step NUMBER of STAGE is unpacked, and list the trees. */
+/* Make sure that every layer below step NUMBER of STAGE is unpacked and free to be mounted, and list the
+ * trees. */
 int rootfs_open(struct building *b, size_t stage, size_t number, struct rootfs *root,
                 struct error *e);
 void rootfs_release(struct rootfs *root);

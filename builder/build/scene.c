@@ -169,7 +169,7 @@ void scene_release(struct scene *s)
 
 int attempt_begin(struct building *b, const struct scene *s, struct attempt *a, struct error *e)
 {
-	*a = (struct attempt){ .upper = -1, .work = -1 };
+	*a = (struct attempt){ .upper = -1, .work = -1, .remains = -1 };
 	a->upper = rootfs_upper(b, s->root.stack, &a->upper_temp, e);
 	if (a->upper >= 0)
 		a->work = store_temp_dir(b->store, &a->work_temp, e);
@@ -178,12 +178,15 @@ int attempt_begin(struct building *b, const struct scene *s, struct attempt *a, 
 
 void attempt_release(struct building *b, struct attempt *a)
 {
-	if (a->upper_temp.name[0])
+	if (a->upper_temp.name[0]) {
+		if (a->remains >= 0)
+			sandbox_bury(a->remains);
 		store_discard(&a->upper_temp);
+	}
 	if (a->upper >= 0)
 		close(a->upper);
 	if (a->work >= 0)
-		leftovers_add(&b->leftovers, b->store, &a->work_temp, a->work);
+		leftovers_add(&b->leftovers, b->store, &a->work_temp, a->work, a->remains);
 	else if (a->work_temp.name[0])
 		store_discard(&a->work_temp);
 }

@@ -32,6 +32,7 @@ void scene_release(struct scene *s);
 struct attempt {
 	struct store_temp upper_temp, work_temp;
 	int upper, work;
+	int remains;                    /* of its sandbox, lent; -1: nothing */
 };
 
 /* A needs attempt_release in every case, which removes what was not taken. */

@@ -227,6 +227,7 @@ static int run_heard(struct building *b, struct task *t, struct sandbox_run run,
 
 	if (output_pump_begin(&pump, t->vertex, e) < 0)
 		return -1;
+	run.leave = true;
 	run.out = pump.to[0];
 	run.err = pump.to[1];
 	run.ear = &pump.ear;
@@ -289,6 +290,10 @@ static int try_once(struct building *b, struct task *t, const struct scene *scen
 	run.work = a.work;
 	if (outcome == 0)
 		outcome = run_heard(b, t, run, &result, e);
+	if (outcome == 0 && result.remains >= 0) {
+		t->has_remains = true;
+		t->remains = a.remains = result.remains;
+	}
 	if (outcome == 0 && result.exit_code != 0) {
 		say_end(b->options, &result, end, end_size);
 		/* What the kernel says to it ("Invalid argument") explains nothing. */

@@ -25,6 +25,14 @@ bool build_is_cancelled(const struct building *b)
 	return poll(&p, 1, 0) > 0;
 }
 
+void task_bury(struct task *t)
+{
+	if (!t->has_remains || t->buried)
+		return;
+	sandbox_bury(t->remains);
+	t->buried = true;
+}
+
 /* Layers one upon the other, and who makes each; the arrays that are there are filled. */
 struct pile {
 	struct layer *layer;

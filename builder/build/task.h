@@ -27,6 +27,9 @@ struct task {
 	int64_t *time;          /* of the files in its layer: builder/build/times.h; may be NULL */
 	size_t time_count;
 	char kept[KEPT_ID];     /* the RUN failed and was kept (builder/build/kept.h); else "" */
+	bool has_remains;       /* of its sandbox (builder/sandbox/sandbox.h) there are these, */
+	int remains;
+	_Atomic bool buried;    /* until somebody has waited for their end */
 };
 
 /* A stage while it is built. */
@@ -70,6 +73,9 @@ void chain_digest(const struct layer *layers, size_t count, struct digest *chain
 
 /* Perform T, or find its result in the cache: record, layer and events. */
 int task_perform(struct building *b, struct task *t, struct error *e);
+
+/* Wait until nothing has mounted any more what T has made; for any thread. */
+void task_bury(struct task *t);
 
 bool build_is_cancelled(const struct building *b);
 

@@ -4,8 +4,9 @@
  * carried within cairn and started from a sealed memory file, in its own pid, mount, ipc and uts
  * namespaces. It mounts the root filesystem by descriptors, becomes the first process in it,
  * starts the command, reaps what the command leaves, and when the command ends kills all the rest,
- * removes the mount points it had to make and reports. When sandbox_run returns, no process of
- * the run is left, nothing is mounted, and the upper directory will not change any more.
+ * removes the mount points it had to make and reports. When sandbox_run returns, nothing of the
+ * run is at work any more and the upper directory will not change; unless the caller leaves that
+ * for later, no process is left either, and nothing is mounted.
  *
  * What the command sees is what Docker's builder shows it: its own /dev, /proc with the host's
  * secrets masked, a read-only /sys, Docker's default capabilities and system call filter, umask
@@ -134,6 +135,7 @@ struct sandbox_run {
 	bool (*meanwhile)(void *context);
 	void *meanwhile_context;
 	int cancel;                /* -1, or: when it becomes readable, everything is killed */
+	bool leave;                /* do not wait for the kernel: struct sandbox_result, remains */
 };
 
 enum sandbox_overtime { SANDBOX_IN_TIME, SANDBOX_TOO_LONG, SANDBOX_TOO_SILENT };
@@ -144,6 +146,11 @@ struct sandbox_result {
 	int signal;
 	bool out_of_memory;        /* the kernel killed it because a memory limit was reached */
 	char reason[512];          /* why there was nothing to run, else "" */
+	/* With LEAVE, and where nothing else is to be done afterwards: a descriptor, the caller's to close,
+	 * for sandbox_bury. The kernel takes the run's namespaces and mounts down, which takes it a
+	 * millisecond or two; until then the upper and work directories can be looked at and
+	 * renamed, but should not be mounted or removed. -1: it has. */
+	int remains;
 };
 
 struct sandbox;
@@ -166,6 +173,9 @@ void sandbox_close(struct sandbox *s);
  * kernel's reason. The upper directory is then of no use. */
 int sandbox_run(struct sandbox *s, const struct sandbox_run *r, struct sandbox_result *result,
                 struct error *e);
+
+/* Wait until the kernel is done with what REMAINS of a run: at least once for each, from any threads. */
+void sandbox_bury(int remains);
 
 /* What the user calls a way: auto, overlay, userns, copy or chroot. ERROR_INPUT for others. */
 int sandbox_way_parse(const char *text, enum sandbox_way *way, struct error *e);

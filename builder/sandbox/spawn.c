@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "builder/sandbox/helper.h"
+#include "builder/sandbox/sandbox.h"
 #include "builder/inside/protocol.h"
 #include "layers/path.h"
 #include "layers/scope.h"
@@ -121,13 +122,25 @@ void spawn_kill(const struct spawned *s)
 		syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
 }
 
+int spawn_leave(struct spawned *s)
+{
+	close(s->control);
+	return s->pidfd;
+}
+
 void spawn_end(struct spawned *s)
+{
+	int remains = spawn_leave(s);
+
+	sandbox_bury(remains);
+	close(remains);
+}
+
+void sandbox_bury(int remains)
 {
 	siginfo_t info;
 
-	/* ECHILD after the end when SIGCHLD is ignored: who it was nobody needs to know. */
-	while (waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+	/* ECHILD after the end when another thread was there first, or SIGCHLD is ignored. */
+	while (waitid(P_PIDFD, (id_t)remains, &info, WEXITED) < 0 && errno == EINTR)
 		continue;
-	close(s->pidfd);
-	close(s->control);
 }

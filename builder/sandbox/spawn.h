@@ -31,3 +31,6 @@ void spawn_kill(const struct spawned *s);
 
 /* Wait for its end, and close what S holds. */
 void spawn_end(struct spawned *s);
+
+/* It is about to end: close what S holds but for what is returned, which is for sandbox_bury. */
+int spawn_leave(struct spawned *s);

@@ -147,7 +147,7 @@ static int next_reply(struct watch *w, struct reply *reply, int *descriptor, str
 
 static void set_result(struct sandbox_result *result, const struct reply *reply)
 {
-	memset(result, 0, sizeof *result);
+	*result = (struct sandbox_result){ .remains = -1 };
 	if (reply->kind == REPLY_NOT_STARTED) {
 		result->exit_code = reply->status;
 		snprintf(result->reason, sizeof result->reason, "%s", reply->text);
@@ -197,7 +197,8 @@ int watch_follow(struct watch *w, struct sandbox_result *result, struct error *e
 		}
 	}
 	if (more == 0 && w->overtime) {
-		*result = (struct sandbox_result){ .signal = SIGKILL, .exit_code = 128 + SIGKILL };
+		*result = (struct sandbox_result){ .signal = SIGKILL, .exit_code = 128 + SIGKILL,
+			                              .remains = -1 };
 		return 0;
 	}
 	return more < 0 ? -1 : error_set(e, ERROR_SYSTEM, "the sandbox was killed from outside");

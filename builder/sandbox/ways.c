@@ -78,6 +78,14 @@ static void limit(struct sandbox *s, const struct sandbox_run *r, const struct w
 		               "--user --scope -p Delegate=yes)", e.text);
 }
 
+/* May the caller wait for the end of the run's first process? Not where there is more to do then. */
+static bool can_be_left(const struct sandbox_run *r, const struct request_world *world,
+                        const struct sandbox_result *result)
+{
+	return r->leave && result->exit_code == 0 && !(world->flags & REQUEST_COPY) &&
+	       r->network < SANDBOX_NETWORK_PASTA && !(r->cgroup && cgroup_is_wanted(r->cgroup));
+}
+
 /* Run R once in WORLD, which tells flags and root. STAND_INS may be NULL. */
 static int run_once(struct sandbox *s, const struct sandbox_run *r,
                     struct request_world world, struct stand_ins *stand_ins,
@@ -125,7 +133,10 @@ static int run_once(struct sandbox *s, const struct sandbox_run *r,
 	agents_release(&w.agents);
 	if (status < 0)
 		spawn_kill(&w.process);
-	spawn_end(&w.process);
+	if (status == 0 && can_be_left(r, &world, result))
+		result->remains = spawn_leave(&w.process);
+	else
+		spawn_end(&w.process);
 	network_end(&network);
 	if (status == 0 && result->exit_code != 0)
 		result->out_of_memory = cgroup_was_too_small(&group);
