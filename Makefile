@@ -31,8 +31,10 @@ LIBRARIES = $(OUT)/absent.ld -Wl,-Bstatic -lcurl -lnghttp2 -lpsl -lidn2 -lunistr
 # What a test loads or preloads needs the C library as it is loaded, and so does a sanitizer.
 LIBS      = $(LIBRARIES) -Wl,-Bdynamic -lpthread -ldl
 # The linker warns of what the C library would load to look names up, which it is told not to
-# (registry/transfer.c, builder/sandbox/user_namespace.c), and OpenSSL to have engines.
-WHOLE     = $(if $(SANITIZE),$(LIBS),-static -Wl,--no-warnings $(LIBRARIES))
+# (registry/transfer.c, builder/sandbox/user_namespace.c), and OpenSSL to have engines. One that cannot be
+# told to be silent (before binutils 2.40) warns.
+SILENT   := $(shell ld --help 2>/dev/null | grep -o -m 1 -e --no-warnings)
+WHOLE     = $(if $(SANITIZE),$(LIBS),-static $(SILENT:%=-Wl,%) $(LIBRARIES))
 LINK      = @echo "  LINK  $@"; mkdir -p $(@D); $(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) $(SEALED) -pthread -Wl,--gc-sections \
             -Wl,--exclude-libs,ALL -o $@ $(filter %.o %.a,$^)
 
