@@ -9,8 +9,8 @@ uint32_t checksum_add(uint32_t sum, const void *bytes, size_t size)
 	return libdeflate_crc32(sum, bytes, size);
 }
 
-/* Read, not mapped: of a disk that fails comes an error, no signal. Of few pages: each costs as much to
- * touch first as to copy. */
+/* Read, not mapped: of a disk that fails comes an error, no signal. Of few pages: to touch one first
+ * may cost more than to read it. */
 int checksum_add_file(uint32_t *sum, int fd, int64_t offset, struct error *e)
 {
 	unsigned char buffer[16 << 10];

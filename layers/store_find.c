@@ -52,8 +52,7 @@ static int look_unsynced(struct store *s, enum store_room room, const char *name
 	return found;
 }
 
-/* Does a name of ROOM come to mean something else in time? The others are those of what they name. */
-static bool is_of_replaced(enum store_room room)
+bool store_replaces(enum store_room room)
 {
 	return room == STORE_STEPS || room == STORE_IMAGES || room == STORE_BASES ||
 	       room == STORE_CONTEXTS;
@@ -65,7 +64,7 @@ static bool is_of_replaced(enum store_room room)
 static int look_at_both(struct store *s, enum store_room room, const char *name, bool opened,
                         struct stat *st)
 {
-	bool unsynced_first = is_of_replaced(room) || store_made(s, room, name);
+	bool unsynced_first = store_replaces(room) || store_made(s, room, name);
 	int found = unsynced_first ? look_unsynced(s, room, name, opened, st) : -1;
 
 	if (found < 0)

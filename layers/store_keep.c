@@ -112,7 +112,8 @@ int store_remove(struct store *s, enum store_room room, const char *name, struct
 /* Called with the mutex held, after the data is on the disk. */
 static int publish(struct store *s, const struct unsynced *u, struct error *e)
 {
-	store_keep_as_waste(s, s->final[u->room], u->name);
+	if (store_replaces(u->room))
+		store_keep_as_waste(s, s->final[u->room], u->name);
 	if (move(s->boot[u->room], u->name, s->final[u->room], u->name) == 0 || errno == ENOENT)
 		return 0;
 	return error_errno(e, "keep %s/%s/%s", s->path, store_room_name(u->room), u->name);

@@ -46,6 +46,9 @@ const char *store_room_name(enum store_room room);
  * be made of them. */
 bool store_holds_folders(enum store_room room);
 
+/* Does a name of ROOM come to mean something else in time? The others are those of what they name. */
+bool store_replaces(enum store_room room);
+
 /* The unsynced twin of ROOM. Called with the mutex held. */
 int store_boot_room(struct store *s, enum store_room room, bool make, struct error *e);
 

@@ -33,11 +33,11 @@ static bool add_waste(struct store *s, int dir, const char *name, bool linked)
 
 	pthread_mutex_lock(&s->waste_lock);
 	taken = open_waste(s, true);
-	for (; taken && !done && s->waste_next < WASTE_MAX; s->waste_next++) {
+	for (; taken && s->waste_next < WASTE_MAX; s->waste_next++) {
 		snprintf(place, sizeof place, "%u", s->waste_next);
 		done = (linked ? linkat(dir, name, s->waste, place, 0)
 		               : renameat2(dir, name, s->waste, place, RENAME_NOREPLACE)) == 0;
-		taken = errno == EEXIST;
+		taken = !done && errno == EEXIST;
 	}
 	pthread_mutex_unlock(&s->waste_lock);
 	return done;
